@@ -1,0 +1,61 @@
+# Live Relight: `make run` is all it takes; `make help` lists the rest.
+# PYTHON=python3.12 chooses another Python, ARGS="…" goes to the program, PYTEST_ARGS="…" to pytest.
+
+BOOTSTRAP := scripts/bootstrap.sh
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test lint bench golden test-vm synth-sheet train lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: ## install what is missing, then relight: make run ARGS="--source demo --sink file:out.mp4"
+	@$(BOOTSTRAP) run
+	@$(BIN)/live-relight run $(ARGS)
+
+install: ## only the environment, in .venv
+	@$(BOOTSTRAP) run
+
+test: ## install what is missing, then every check and test that CI runs
+	@$(BOOTSTRAP) run dev train tools
+	@$(MAKE) --no-print-directory checks
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: ## format check, ruff, mypy, import rules
+	@$(BOOTSTRAP) run dev
+	@$(MAKE) --no-print-directory checks
+
+.PHONY: checks
+checks:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: ## measure the pipeline on this machine: make bench ARGS="--json bench.json"
+	@$(BOOTSTRAP) run
+	@$(BIN)/live-relight bench $(ARGS)
+
+golden: ## draw the golden pictures anew (look at them before you commit them)
+	@$(BOOTSTRAP) run dev
+	$(BIN)/python -m pytest tests --update-golden -m golden $(PYTEST_ARGS)
+
+test-vm: ## only the tests in a virtual machine with a camera and a virtual camera
+	@$(BOOTSTRAP) run dev tools
+	$(BIN)/python -m pytest tests/device -m vm $(PYTEST_ARGS)
+
+synth-sheet: ## a sheet of the pictures that the network is trained on
+	@$(BOOTSTRAP) run train
+	$(BIN)/python -m training.synth.sheet $(ARGS)
+
+train: ## train the network
+	@$(BOOTSTRAP) run train
+	$(BIN)/python -m training.train $(ARGS)
+
+lock: ## write requirements/*.lock anew; UPGRADE=1 takes newer versions
+	scripts/lock.sh
+
+clean: ## remove the environment and what was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

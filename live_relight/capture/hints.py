@@ -1,0 +1,30 @@
+"""Finds what a mistyped file name was meant to be."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from live_relight.core.errors import SourceError
+
+
+def existing_file(path: Path, what: str = "file", words: tuple[str, ...] = ()) -> Path:
+    """`path`, or a SourceError with the nearest name in that folder or among `words`."""
+    if path.is_file() or path.is_fifo():
+        return path
+    if path.is_dir():
+        raise SourceError(f"cannot read {path}", "a folder", "a file")
+    if not path.parent.is_dir():
+        raise SourceError(f"no {what} {path}", f"no folder {path.parent}", todo=_near(str(path), list(words)))
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except OSError:
+        names = []
+    if path.parent == Path("."):
+        names += words
+    raise SourceError(f"no {what} {path}", todo=_near(path.name, names) or "check the name")
+
+
+def _near(word: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""

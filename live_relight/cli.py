@@ -1,0 +1,195 @@
+"""Command line: parse, call, exit status; nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__
+from .core.errors import LiveRelightError, UsageError, nearest
+from .core.look import parse_light
+from .core.settings import Settings, load_settings, parse_size
+
+COMMANDS = ("run", "photo", "video", "bench", "doctor", "engines", "presets", "cameras")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line with the nearest known word."""
+
+    def error(self, message: str) -> NoReturn:
+        words = message.removeprefix("unrecognized arguments: ")
+        if words != message:
+            word = words.split()[0]
+            known = [o for a in self._actions for o in a.option_strings if o.startswith("--")]
+            hint = nearest(word.split("=")[0], known) if word.startswith("-") else f"see {self.prog} --help"
+            raise UsageError(f"{self.prog}: unknown argument '{word}'", todo=hint)
+        raise UsageError(f"{self.prog}: {message}", todo=f"see {self.prog} --help")
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from 1")
+    return value
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"got {text}, expected frames per second, above 0 and at most 1000")
+    return value
+
+
+def _look_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("light")
+    group.add_argument("--preset", metavar="NAME|FILE", help="named look (default studio; see `presets list`)")
+    group.add_argument(
+        "--light",
+        action="append",
+        metavar="SPEC",
+        help="replaces the preset's lights, repeatable: key:az=45,el=30,dist=1.2,power=1.0,kelvin=5600,size=0.3",
+    )
+    group.add_argument("--ambient", type=float, metavar="X", help="light already there: 1 untouched, 0 dark")
+    group.add_argument("--background", type=float, metavar="X", help="the same behind the person only")
+    group.add_argument("--specular", type=float, metavar="X", help="strength of highlights, 0..1")
+    group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the camera (default 65)")
+    group.add_argument("--engine", metavar="NAME", help="auto, onnx, openvino or analytic")
+    group.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, for `main` and for the documentation's checks."""
+    parser = _Parser(prog="live-relight", allow_abbrev=False, description="A photographer's light on a person, live.")
+    parser.add_argument("--version", action="version", version=f"live-relight {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=text, description=text, parents=[common], allow_abbrev=False
+        )
+
+    run = add("run", "camera to virtual camera: relight until Ctrl-C or the source ends")
+    run.add_argument("--source", metavar="SPEC", help="auto, camera[:N|:NAME], /dev/videoN, FILE, URL or demo")
+    run.add_argument(
+        "--sink",
+        action="append",
+        metavar="SPEC",
+        help="auto, vcam[:DEVICE], web[:PORT], file:PATH or null; repeatable",
+    )
+    run.add_argument("--size", metavar="WxH", help="size of the frames (default 1280x720 or the file's own)")
+    run.add_argument("--fps", type=_rate, metavar="N", help="frames per second to ask for")
+    run.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
+    run.add_argument("--mirror", action="store_true", help="left is right, as in a mirror")
+    run.add_argument("--stats", type=Path, metavar="FILE", help="write counts and times as JSON lines")
+    _look_options(run)
+
+    photo = add("photo", "relight one picture, or a folder of pictures into a folder")
+    photo.add_argument("input", type=Path, metavar="IN")
+    photo.add_argument("output", type=Path, metavar="OUT")
+    photo.add_argument("--maps", type=Path, metavar="DIR", help="also write depth, normals, alpha, shading")
+    _look_options(photo)
+
+    video = add("video", "relight a video file, sound kept")
+    video.add_argument("input", type=Path, metavar="IN")
+    video.add_argument("output", type=Path, metavar="OUT")
+    video.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
+    video.add_argument("--maps", type=Path, metavar="DIR", help="also write the maps of every frame")
+    _look_options(video)
+
+    bench = add("bench", "measure the pipeline on this machine, stage by stage")
+    bench.add_argument("--frames", type=_whole, default=120, metavar="N")
+    bench.add_argument("--size", default="1280x720", metavar="WxH")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="also write the result for programs")
+    bench.add_argument("--source", default="demo", metavar="FILE", help="a clip instead of the demo")
+    _look_options(bench)
+
+    add("doctor", "what was found, what is missing and the command that mends it")
+    engines = add("engines", "the networks that are shipped")
+    engines.add_argument("action", choices=["list", "info"], nargs="?", default="list")
+    engines.add_argument("name", nargs="?", help="which (info)")
+    presets = add("presets", "named light rigs")
+    presets.add_argument("action", choices=["list", "show", "save"], nargs="?", default="list")
+    presets.add_argument("name", nargs="?", help="which (show, save)")
+    _look_options(presets)
+    add("cameras", "capture devices by index, name and formats")
+    return parser
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Configuration file first, command line on top. Raises UsageError."""
+    settings = load_settings(args.config) if getattr(args, "config", None) else Settings()
+    names = ("source", "size", "fps", "preset", "ambient", "background", "specular", "fov", "engine")
+    given = {n: getattr(args, n, None) for n in names}
+    changes = {n: v for n, v in given.items() if v is not None}
+    if changes.get("size"):
+        parse_size(changes["size"])
+    if getattr(args, "sink", None):
+        changes["sink"] = tuple(args.sink)
+    if getattr(args, "mirror", False):
+        changes["mirror"] = True
+    if getattr(args, "light", None):
+        changes["light"] = tuple(parse_light(spec) for spec in args.light)
+    return replace(settings, **changes)
+
+
+def dispatch(args: argparse.Namespace) -> int:
+    """Calls the command. Each is imported only when it is used."""
+    if args.command == "run":
+        from .app import RunOptions, run
+
+        return run(settings_of(args), RunOptions(args.frames, args.stats))
+    if args.command == "photo":
+        from .commands.photo import photo
+
+        return photo(args.input, args.output, settings_of(args), args.maps)
+    if args.command == "video":
+        from .commands.video import video
+
+        return video(args.input, args.output, settings_of(args), args.frames, args.maps)
+    if args.command == "bench":
+        from .commands.bench import bench
+
+        return bench(settings_of(args), args.frames, args.json)
+    if args.command == "doctor":
+        from .commands.doctor import doctor
+
+        return doctor()
+    from .commands import lists
+
+    if args.command == "engines":
+        return lists.engines(args.action, args.name)
+    if args.command == "presets":
+        return lists.presets(args.action, args.name, settings_of(args))
+    return lists.cameras()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 1 failed at work, 2 wrong arguments, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        return dispatch(build_parser().parse_args(words))
+    except LiveRelightError as error:
+        if debug:
+            raise
+        print(f"live-relight: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (`| head`) left: that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"live-relight: unexpected {what}; run again with --debug for a traceback", file=sys.stderr)
+        return 1

@@ -1,0 +1,117 @@
+"""`bench`: the pipeline on this machine, stage by stage, as `run` would do it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from ..capture import open_source
+from ..capture.grabber import Grabber
+from ..core.errors import LiveRelightError
+from ..core.frames import Frame
+from ..core.settings import Settings, parse_size
+from ..core.stages import Source
+from ..core.stats import Stats
+from ..geometry import open_estimator
+from ..pipeline import Pipeline
+from ..relighter import look_of
+from ..shade.opengl import OpenGLShader
+from ..sinks import open_sink
+
+WARM_UP = 5
+
+
+class _TimedSource:
+    """A source that notes how long reading took: decoding and scaling, in the capture thread."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name, self.live, self.fps = source.name, source.live, source.fps
+        self.seconds: list[float] = []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._source.size
+
+    def read(self) -> Frame | None:
+        start = time.perf_counter()
+        frame = self._source.read()
+        self.seconds.append(time.perf_counter() - start)
+        return frame
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def bench(settings: Settings, frames: int, target: Path | None) -> int:
+    """Runs `frames` frames as fast as they go and prints the table. Nothing is queued and none is lost, so
+    the frame rate is what the machine can do, not what the clip has."""
+    size = parse_size(settings.size or "1280x720")
+    spec = "demo" if settings.source == "auto" else settings.source
+    with ExitStack() as stack:
+        estimator = open_estimator(settings.engine)
+        stack.callback(estimator.close)
+        shader = OpenGLShader()
+        stack.callback(shader.close)
+        source = _TimedSource(open_source(spec, size=size, pace=False))
+        look = look_of(settings)
+        grabber = Grabber(source, latest_only=False)
+        stack.callback(grabber.close)
+        sink = open_sink("null", size=source.size, fps=source.fps)
+        pipeline = Pipeline(estimator, shader, [sink], lambda: look, settings.smoothing)
+        never = threading.Event()
+        pipeline.run(grabber, live=False, limit=WARM_UP, stop=never, tick=lambda s: None)
+        pipeline.stats = Stats()
+        source.seconds.clear()
+        used, start = time.process_time(), time.perf_counter()
+        stats = pipeline.run(grabber, live=False, limit=frames, stop=never, tick=lambda s: None)
+        wall, used = time.perf_counter() - start, time.process_time() - used
+        if not stats.frames_out:
+            raise LiveRelightError("bench", f"a clip of at most {WARM_UP} frames", "a longer one")
+        result = _result(stats, source, wall, used)
+        result.update(engine=estimator.name, gl=shader.name, preset=settings.preset)
+    _print(result)
+    if target is not None:
+        part = target.with_name(f".{target.name}.part")
+        try:
+            part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            part.replace(target)
+        except OSError as error:
+            raise LiveRelightError(f"--json {target}", str(error), "a file that can be written") from None
+    return 0
+
+
+def _result(stats: Stats, source: _TimedSource, wall: float, used: float) -> dict[str, object]:
+    reading = sorted(source.seconds)[: stats.frames_out]
+    stages = {"read": reading, **{name: sorted(values) for name, values in stats.stages.items()}}
+    work = [sum(times) for times in zip(*stats.stages.values(), strict=True)]
+    ordered = sorted(work)
+    return {
+        "fps": round(stats.frames_out / wall, 2),
+        "core_ms_per_frame": round(used / stats.frames_out * 1e3, 2),
+        "latency_ms": {
+            "p50": round(ordered[len(ordered) // 2] * 1e3, 2),
+            "p95": round(ordered[int(len(ordered) * 0.95)] * 1e3, 2),
+        },
+        "stages": {name: round(values[len(values) // 2] * 1e3, 2) for name, values in stages.items()},
+        "size": f"{source.size[0]}x{source.size[1]}",
+        "frames": stats.frames_out,
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _print(result: dict[str, object]) -> None:
+    print(f"{result['size']}, {result['frames']} frames, {result['cores']} cores, preset {result['preset']}")
+    print(f"engine  {result['engine']}")
+    print(f"gl      {result['gl']}")
+    print(f"{'stage':10} {'median ms':>10}")
+    stages, latency = result["stages"], result["latency_ms"]
+    assert isinstance(stages, dict) and isinstance(latency, dict)
+    for name, value in stages.items():
+        print(f"{name:10} {value:10.2f}{'  (in the capture thread)' if name == 'read' else ''}")
+    print(f"frame in hand to sink: {latency['p50']} ms (p95 {latency['p95']})")
+    print(f"{result['core_ms_per_frame']} core-ms a frame, {result['fps']} fps")

@@ -1,0 +1,129 @@
+"""`doctor`: what was found, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .. import __version__
+from ..core.errors import LiveRelightError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `state`: 'ok', 'missing' (works without, `todo` adds it) or 'broken' (`run` cannot work)."""
+
+    state: str
+    topic: str
+    text: str
+    todo: str = ""
+
+
+def doctor() -> int:
+    """Prints every finding; exit status 1 when something that `run` needs is broken."""
+    broken = False
+    for check in (_program, _cameras, _virtual_cameras, _opengl, _engines, _gpu, _tensorrt):
+        for finding in _safely(check):
+            broken |= finding.state == "broken"
+            print(f"{finding.state:8} {finding.topic:15} {finding.text}")
+            if finding.todo:
+                print(f"{'':8} {'':15} -> {finding.todo}")
+    return 1 if broken else 0
+
+
+def _safely(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """A check that fails is a finding, not the end of the others."""
+    try:
+        yield from check()
+    except Exception as error:  # the point of a doctor is to survive what is broken
+        topic = check.__name__.strip("_").replace("_", " ")
+        todo = error.todo if isinstance(error, LiveRelightError) else ""
+        yield Finding("broken", topic, " ".join(f"{error}".split()), todo)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _program() -> Iterator[Finding]:
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    yield Finding("ok", "live-relight", f"{__version__}, Python {platform.python_version()}, {system}")
+    for package in ("numpy", "opencv-python-headless", "moderngl", "onnxruntime", "av"):
+        version = _version(package)
+        if not version:
+            yield Finding("broken", package, "not installed", "pip install live-relight")
+
+
+def _cameras() -> Iterator[Finding]:
+    from ..capture import list_cameras
+
+    real = [c for c in list_cameras() if not c.virtual]
+    for camera in real:
+        yield Finding("ok", "camera", f"{camera.index}: {camera.name} ({camera.path})")
+    if not real and sys.platform.startswith("linux"):
+        yield Finding(
+            "missing", "camera", "none found; `run` plays the bundled clip", "plug one in, then `live-relight cameras`"
+        )
+    elif not real:
+        yield Finding("ok", "camera", "not listed on this system; `run --source camera:0` opens the first")
+
+
+def _virtual_cameras() -> Iterator[Finding]:
+    from ..sinks.virtual_camera import how_to_make_one, list_virtual_cameras
+
+    if not _version("pyvirtualcam"):
+        yield Finding("missing", "pyvirtualcam", "not installed", "pip install 'live-relight[vcam]'")
+    found = list_virtual_cameras()
+    for device in found:
+        yield Finding("ok", "virtual camera", str(device))
+    if not found:
+        yield Finding("missing", "virtual camera", "none found; `run` shows a web preview instead", how_to_make_one())
+
+
+def _opengl() -> Iterator[Finding]:
+    from ..shade.opengl import describe
+
+    name = describe()
+    yield Finding("ok", "OpenGL", name)
+
+
+def _engines() -> Iterator[Finding]:
+    from ..geometry import open_estimator
+    from ..geometry.network import DEFAULT, list_networks, verify
+
+    for network in list_networks():
+        verify(network)
+        mark = " (default)" if network.name == DEFAULT else ""
+        yield Finding("ok", "network", f"{network.name}{mark}, {network.path.stat().st_size / 1e6:.1f} MB")
+    estimator = open_estimator("auto")
+    yield Finding("ok", "engine", estimator.name)
+    estimator.close()
+    if not importlib.util.find_spec("openvino"):
+        yield Finding("missing", "OpenVINO", "not installed (optional)", "pip install 'live-relight[openvino]'")
+
+
+def _gpu() -> Iterator[Finding]:
+    tool = shutil.which("nvidia-smi")
+    if not tool:
+        yield Finding("missing", "NVIDIA GPU", "no driver found; everything runs on the CPU")
+        return
+    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
+    if done.returncode == 0:
+        yield Finding("ok", "NVIDIA GPU", done.stdout.strip().replace("\n", "; "))
+    else:
+        yield Finding("missing", "NVIDIA GPU", done.stderr.strip() or "nvidia-smi fails", "mend the driver")
+
+
+def _tensorrt() -> Iterator[Finding]:
+    yield Finding("missing", "TensorRT", "engines for it come in a later version; the CPU engine is used")

@@ -1,0 +1,58 @@
+"""`engines`, `presets` and `cameras`: what there is."""
+
+from __future__ import annotations
+
+from .. import presets as shelf
+from ..core.errors import UsageError
+from ..core.settings import Settings, dump_preset
+from ..relighter import look_of
+
+
+def engines(action: str, name: str | None) -> int:
+    from ..geometry import network
+
+    if action == "info":
+        found = network.find_network(name or network.DEFAULT)
+        network.verify(found)
+        print(f"file = {found.path}")
+        print((found.path.with_suffix(".toml")).read_text(encoding="utf-8").rstrip())
+        return 0
+    for item in network.list_networks():
+        size = item.path.stat().st_size / 1e6
+        mark = "*" if item.name == network.DEFAULT else " "
+        print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
+    print("compiled for TensorRT: none (not in this version)")
+    return 0
+
+
+def presets(action: str, name: str | None, settings: Settings) -> int:
+    if action == "list":
+        for key, path in shelf.find().items():
+            own = "" if path.parent == shelf.SHIPPED else " (your own)"
+            print(f"{key:12} {shelf.load(key).description}{own}")
+        return 0
+    if not name:
+        raise UsageError(f"presets {action}", "no name", f"presets {action} NAME")
+    if action == "show":
+        preset = shelf.load(name)
+        print(dump_preset(preset.look, preset.description), end="")
+        return 0
+    print(shelf.save(name, look_of(settings), f"Saved from {settings.preset}"))
+    return 0
+
+
+def cameras() -> int:
+    from ..capture import list_cameras
+
+    found = list_cameras()
+    for camera in found:
+        print(f"{camera.index}  {camera.path}  {camera.name}")
+        for line in _formats(camera.formats):
+            print(f"     {line}")
+    if not found:
+        print("no camera found; `live-relight run --source demo` plays a bundled clip")
+    return 0
+
+
+def _formats(formats: object) -> list[str]:
+    return [str(f) for f in formats] if isinstance(formats, list | tuple) else []

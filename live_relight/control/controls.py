@@ -1,0 +1,40 @@
+"""The current state of the controls: replaced whole, never changed in place."""
+
+from __future__ import annotations
+
+import threading
+
+from ..core.look import Look
+from ..presets import find, load, save
+from .keymap import ControlState, press
+
+
+class Controls:
+    """Holds the newest ControlState; any thread may read it, key presses replace it.
+
+    `base`: the look that the command line asked for; the preset it came from goes back to it.
+    """
+
+    def __init__(self, look: Look, preset: str) -> None:
+        self._lock = threading.Lock()
+        self._base, self._preset = look, preset
+        self._state = ControlState(look, preset)
+
+    @property
+    def state(self) -> ControlState:
+        return self._state
+
+    def look(self) -> Look:
+        return self._state.shown
+
+    def press(self, key: str) -> ControlState:
+        with self._lock:
+            self._state = press(self._state, key, lambda: list(find()), self._load, self._save)
+            return self._state
+
+    def _load(self, name: str) -> Look:
+        return self._base if name == self._preset else load(name).look
+
+    @staticmethod
+    def _save(name: str, look: Look) -> str:
+        return str(save(name, look, "Saved with the s key"))

@@ -1,0 +1,150 @@
+"""What each key does, as a pure function from one state of the controls to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..core.errors import LiveRelightError
+from ..core.look import Look
+
+HELP = """\
+keys   1-8 or tab  choose a light          left/right  move it round      up/down  lower, higher
+       + -         brighter, dimmer        w c         warmer, cooler     < >      nearer, farther
+       space       light on or off         p           next preset        r        preset as it was
+       a A         room light down, up     b           before / after     s        save as preset 'mine'
+       h ?         this help               q           quit"""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlState:
+    """Everything the keys can change."""
+
+    look: Look
+    preset: str
+    selected: int = 0
+    before: bool = False
+    """Show the picture without any of our light."""
+    quit: bool = False
+    message: str = ""
+    """Said once, then gone."""
+    help: bool = False
+
+    @property
+    def shown(self) -> Look:
+        return Look(fov=self.look.fov) if self.before else self.look
+
+
+def _selected(state: ControlState, **deltas: float) -> ControlState:
+    lights = list(state.look.lights)
+    if not lights:
+        return replace(state, message="this preset has no lights: press p for another")
+    index = min(state.selected, len(lights) - 1)
+    lights[index] = lights[index].moved(**deltas)
+    return replace(state, selected=index, look=replace(state.look, lights=tuple(lights)))
+
+
+def _scaled_power(state: ControlState, factor: float) -> ControlState:
+    lights = state.look.lights
+    if not lights:
+        return _selected(state)
+    now = lights[min(state.selected, len(lights) - 1)].power
+    # From nothing, brighter has to begin somewhere.
+    wanted = max(now, 0.05) * factor if factor > 1 or now > 0.03 else 0.0
+    return _selected(state, power=wanted - now)
+
+
+def _toggle(state: ControlState) -> ControlState:
+    lights = list(state.look.lights)
+    if not lights:
+        return _selected(state)
+    index = min(state.selected, len(lights) - 1)
+    lights[index] = replace(lights[index], on=not lights[index].on)
+    return replace(state, look=replace(state.look, lights=tuple(lights)))
+
+
+def _room(state: ControlState, delta: float) -> ControlState:
+    look = state.look
+    ambient = min(max(look.ambient + delta, 0.0), 2.0)
+    background = None if look.background is None else min(max(look.background + delta, 0.0), 2.0)
+    return replace(state, look=replace(look, ambient=ambient, background=background))
+
+
+def _next_light(state: ControlState) -> ControlState:
+    count = len(state.look.lights)
+    return replace(state, selected=(state.selected + 1) % count) if count else _selected(state)
+
+
+ACTIONS: dict[str, Callable[[ControlState], ControlState]] = {
+    "tab": _next_light,
+    "left": lambda s: _selected(s, az=-5.0),
+    "right": lambda s: _selected(s, az=5.0),
+    "up": lambda s: _selected(s, el=5.0),
+    "down": lambda s: _selected(s, el=-5.0),
+    "+": lambda s: _scaled_power(s, 1.15),
+    "=": lambda s: _scaled_power(s, 1.15),
+    "-": lambda s: _scaled_power(s, 1 / 1.15),
+    "w": lambda s: _selected(s, kelvin=-200.0),
+    "c": lambda s: _selected(s, kelvin=200.0),
+    "<": lambda s: _selected(s, dist=-0.1),
+    ">": lambda s: _selected(s, dist=0.1),
+    " ": _toggle,
+    "a": lambda s: _room(s, -0.05),
+    "A": lambda s: _room(s, 0.05),
+    "b": lambda s: replace(s, before=not s.before),
+    "h": lambda s: replace(s, help=True),
+    "?": lambda s: replace(s, help=True),
+    "q": lambda s: replace(s, quit=True),
+}
+
+
+def press(
+    state: ControlState,
+    key: str,
+    presets: Callable[[], list[str]],
+    load: Callable[[str], Look],
+    save: Callable[[str, Look], str],
+) -> ControlState:
+    """The state after `key`. `presets` lists names in order, `load` gives a preset's look, `save` keeps
+    one and returns where. An unknown key says so and changes nothing."""
+    state = replace(state, message="", help=False)
+    if key in ACTIONS:
+        return ACTIONS[key](state)
+    if len(key) == 1 and key in "12345678":
+        if int(key) <= len(state.look.lights):
+            return replace(state, selected=int(key) - 1)
+        return replace(state, message=f"there is no light {key}: {len(state.look.lights)} in this preset")
+    try:
+        if key == "p":
+            names = presets()
+            after = names.index(state.preset) + 1 if state.preset in names else 0
+            name = names[after % len(names)]
+            return replace(state, preset=name, look=load(name), selected=0, before=False)
+        if key == "r":
+            return replace(state, look=load(state.preset), selected=0, before=False, message="as the preset was")
+        if key == "s":
+            return replace(state, message=f"saved: {save('mine', state.look)}")
+    except LiveRelightError as error:
+        return replace(state, message=str(error))
+    return replace(state, message=f"'{key}' does nothing: press h for the keys")
+
+
+def status_line(state: ControlState, fps: float, latency: float, dropped: int) -> str:
+    """One line: preset, the chosen light, speed. `latency` seconds, 0 = unknown."""
+    parts = [state.preset]
+    if state.before:
+        parts.append("BEFORE")
+    if state.look.lights:
+        index = min(state.selected, len(state.look.lights) - 1)
+        light = state.look.lights[index]
+        colour = light.color or f"{light.kelvin:.0f} K"
+        text = f"[{index + 1}/{len(state.look.lights)} {light.kind}] az {light.az:+.0f} el {light.el:+.0f}"
+        text += f" dist {light.dist:.1f} power {light.power:.2f} {colour}"
+        parts.append(text if light.on else f"{text} OFF")
+    parts.append(f"room {state.look.ambient:.2f}")
+    parts.append(f"{fps:.1f} fps" + (f" {latency * 1e3:.0f} ms" if latency else ""))
+    if dropped:
+        parts.append(f"{dropped} dropped")
+    if state.message:
+        parts.append(state.message)
+    return " | ".join(parts)

@@ -1,0 +1,75 @@
+"""sRGB transfer curve and light colours. Arrays are float32 or float64, any shape, range 0..1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[Any]
+
+REC709_LUMA = (0.2126, 0.7152, 0.0722)
+
+
+def srgb_to_linear(value: Floats) -> Floats:
+    """IEC 61966-2-1 decoding."""
+    return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0.0) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(value: Floats) -> Floats:
+    """IEC 61966-2-1 encoding; input is clipped to 0..1."""
+    v = np.clip(value, 0.0, 1.0)
+    return np.where(v <= 0.0031308, v * 12.92, 1.055 * np.maximum(v, 0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
+    """Linear Rec. 709 colour of a light of that correlated temperature, scaled to luma 1.
+
+    CIE daylight locus above 4000 K and Planckian locus (Kim et al. 2002 fit) below, seen by a camera
+    balanced for 5600 K (von Kries scaling in linear RGB), so that 5600 K is white light.
+    """
+    rgb = _xy_to_rgb(*_kelvin_to_xy(kelvin)) / _xy_to_rgb(*_kelvin_to_xy(5600.0))
+    rgb = np.maximum(rgb, 0.0)
+    rgb /= float(rgb @ np.asarray(REC709_LUMA))
+    return float(rgb[0]), float(rgb[1]), float(rgb[2])
+
+
+def hex_to_rgb(text: str) -> tuple[float, float, float]:
+    """'#ff8800' (sRGB) to linear Rec. 709. Raises ValueError for anything else."""
+    digits = text.removeprefix("#")
+    if len(digits) != 6:
+        raise ValueError(text)
+    encoded = np.array([int(digits[i : i + 2], 16) for i in (0, 2, 4)]) / 255.0
+    r, g, b = srgb_to_linear(encoded)
+    return float(r), float(g), float(b)
+
+
+def _kelvin_to_xy(kelvin: float) -> tuple[float, float]:
+    t = 1000.0 / min(max(kelvin, 1667.0), 25000.0)
+    if kelvin >= 4000.0:  # CIE 15: daylight illuminants
+        if kelvin <= 7000.0:
+            x = -4.6070 * t**3 + 2.9678 * t**2 + 0.09911 * t + 0.244063
+        else:
+            x = -2.0064 * t**3 + 1.9018 * t**2 + 0.24748 * t + 0.237040
+        return x, -3.0 * x * x + 2.870 * x - 0.275
+    x = -0.2661239 * t**3 - 0.2343589 * t**2 + 0.8776956 * t + 0.179910
+    if kelvin >= 2222.0:
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
+    # The two loci do not meet at 4000 K: slide from one to the other so a slider has no step.
+    if kelvin > 3500.0:
+        mix = (kelvin - 3500.0) / 500.0
+        dx, dy = _kelvin_to_xy(4000.0)
+        x, y = x + (dx - x) * mix, y + (dy - y) * mix
+    return x, y
+
+
+def _xy_to_rgb(x: float, y: float) -> Floats:
+    """Chromaticity to linear Rec. 709 at Y = 1 (IEC 61966-2-1 matrix, D65 white)."""
+    xyz = np.array([x / y, 1.0, (1.0 - x - y) / y])
+    matrix = np.array(
+        [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+    )
+    return np.asarray(matrix @ xyz)

@@ -1,0 +1,63 @@
+"""The pinhole camera between pixels and camera space, and where the subject's head is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .frames import Geometry, Map
+
+
+def half_tangents(size: tuple[int, int], fov: float) -> tuple[float, float]:
+    """tan of half the horizontal and vertical field of view. `size` (width, height) pixels; `fov`
+    degrees across the longer side, so that an upright phone picture is not taken for a telephoto one."""
+    w, h = size
+    t = math.tan(math.radians(fov) / 2.0) / max(w, h)
+    return t * w, t * h
+
+
+def intrinsics(size: tuple[int, int], fov: float) -> Map:
+    """3 x 3 float32 pinhole matrix in pixels: square pixels, principal point in the centre,
+    x right and y down as in pictures (OpenCV's use); pixel centres at +0.5."""
+    w, h = size
+    f = max(w, h) / (2.0 * math.tan(math.radians(fov) / 2.0))
+    return np.array([[f, 0, w / 2.0], [0, f, h / 2.0], [0, 0, 1]], np.float32)
+
+
+def unproject(depth: Map, fov: float) -> Map:
+    """h x w depth (> 0) to h x w x 3 float32 points in camera space, subject distances."""
+    h, w = depth.shape
+    tx, ty = half_tangents((w, h), fov)
+    x = ((np.arange(w, dtype=np.float32) + 0.5) / w * 2.0 - 1.0) * tx
+    y = (1.0 - (np.arange(h, dtype=np.float32) + 0.5) / h * 2.0) * ty
+    points = np.empty((h, w, 3), np.float32)
+    points[..., 0] = x[None, :] * depth
+    points[..., 1] = y[:, None] * depth
+    points[..., 2] = -depth
+    return points
+
+
+def head_point(geometry: Geometry, fov: float) -> tuple[float, float, float]:
+    """Camera-space centre of the subject's head: lights are placed round it.
+
+    The head is taken as the top 45 % of the mask's height, at most as tall as the mask is wide there.
+    Without a person it is the point one subject distance straight ahead.
+    """
+    alpha = geometry.alpha
+    h, w = alpha.shape
+    solid = np.where(alpha > 0.5, alpha, 0.0)
+    rows = solid.sum(axis=1)
+    inside = np.flatnonzero(rows > max(1.0, 0.02 * w))
+    if inside.size < 2:
+        return (0.0, 0.0, -1.0)
+    top, bottom = int(inside[0]), int(inside[-1]) + 1
+    cut = top + max(1, round(0.45 * (bottom - top)))
+    part = solid[top:cut]
+    total = float(part.sum())
+    v, u = np.indices(part.shape, dtype=np.float32)
+    cx = float((part * (u + 0.5)).sum()) / total / w
+    cy = (top + float((part * (v + 0.5)).sum()) / total) / h
+    z = float((part * geometry.depth[top:cut]).sum()) / total
+    tx, ty = half_tangents((w, h), fov)
+    return ((cx * 2.0 - 1.0) * tx * z, (1.0 - cy * 2.0) * ty * z, -z)

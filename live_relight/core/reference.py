@@ -1,0 +1,233 @@
+"""The light pass in plain NumPy: what shaders/ must agree with, and the place to read how it works.
+
+1. `fill_outside`    carries the person's surface a little beyond the silhouette;
+2. `coefficients`    guided filter (He, Sun, Tang 2013; fast form He & Sun 2015): each geometry map q is
+                     written as q = a . I + b, with a, b from a small window, so that evaluating it with the
+                     full-size picture I brings q up along the picture's edges instead of blurring over them;
+3. `light_map`       Lambert and Blinn-Phong for every light, at any size;
+4. `composite`       picture times light, in linear light, over the person by the soft alpha.
+
+Colours are in the picture's own order (BGR) throughout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .colour import REC709_LUMA, linear_to_srgb, srgb_to_linear
+from .frames import Geometry, Image, Map
+from .look import Look
+from .projection import half_tangents, head_point
+
+Floats = npt.NDArray[Any]
+
+# Radius in pixels of the geometry's own grid, and regularisation in units of guide variance. Alpha follows
+# fine edges; normals and depth only strong ones, so that make-up and cloth patterns do not become relief.
+ALPHA_FILTER = (2, 2e-4)
+SHAPE_FILTER = (2, 1e-2)
+FILL_RADIUS = 4
+ALPHA_LOW, ALPHA_HIGH = 0.1, 0.92
+LUMA = REC709_LUMA[::-1]  # BGR
+SHININESS = 20.0
+MAX_FALLOFF = 4.0
+
+PLANES = ("alpha", "depth", "normal x", "normal y", "normal z")
+
+
+def box_mean(values: Floats, radius: int) -> Floats:
+    """Mean over (2 radius + 1)^2 pixels, edges repeated. h x w or h x w x c."""
+    k = 2 * radius + 1
+    pad = [(radius, radius), (radius, radius)] + [(0, 0)] * (values.ndim - 2)
+    p = np.pad(values.astype(np.float64), pad, mode="edge")
+    for axis in (0, 1):
+        total = np.cumsum(p, axis=axis)
+        total = np.insert(total, 0, 0.0, axis=axis)
+        n = total.shape[axis]
+        p = np.take(total, range(k, n), axis) - np.take(total, range(n - k), axis)
+    return np.asarray(p / (k * k))
+
+
+def fill_outside(geometry: Geometry) -> Floats:
+    """h x w x 4: depth and normal. Outside the mask the network's shape means nothing: replace it by the
+    person's nearby shape, or by a surface facing the camera where nobody is near, so that light does not
+    break at the silhouette."""
+    a = geometry.alpha.astype(np.float64)
+    solid = np.clip(a * 2.0 - 0.8, 0.0, 1.0) ** 2
+    maps = np.concatenate([geometry.depth[..., None], geometry.normal], axis=-1)
+    weight = box_mean(box_mean(solid, FILL_RADIUS), FILL_RADIUS)[..., None]
+    spread = box_mean(box_mean(maps * solid[..., None], FILL_RADIUS), FILL_RADIUS)
+    facing = np.array([1.0, 0.0, 0.0, 1.0])
+    filled = (spread + facing * 1e-3) / (weight + 1e-3)
+    return np.asarray(filled + (maps - filled) * solid[..., None])
+
+
+def guided(guide: Floats, target: Floats, radius: int, eps: float) -> Floats:
+    """h x w x 3 guide in 0..1, h x w target: h x w x 4 (a for the guide's three channels, b)."""
+    mean_i = box_mean(guide, radius)
+    mean_t = box_mean(target, radius)
+    cov_it = box_mean(guide * target[..., None], radius) - mean_i * mean_t[..., None]
+    outer = guide[..., :, None] * guide[..., None, :]
+    h, w = target.shape
+    cov_ii = box_mean(outer.reshape(h, w, 9), radius).reshape(h, w, 3, 3)
+    cov_ii -= mean_i[..., :, None] * mean_i[..., None, :]
+    a = np.linalg.solve(cov_ii + eps * np.eye(3), cov_it[..., None])[..., 0]
+    b = mean_t - (a * mean_i).sum(axis=-1)
+    return box_mean(np.concatenate([a, b[..., None]], axis=-1), radius)
+
+
+def guided_by_luma(guide: Floats, target: Floats, radius: int, eps: float) -> Floats:
+    """As `guided`, but only the guide's luma counts: a is one number, spread over the channels. For shape
+    it follows fewer of the colours that are paint and not relief."""
+    luma = guide @ np.asarray(LUMA)
+    mean_i, mean_t = box_mean(luma, radius), box_mean(target, radius)
+    a = (box_mean(luma * target, radius) - mean_i * mean_t) / (
+        box_mean(luma * luma, radius) - mean_i**2 + eps
+    )
+    a, b = box_mean(a, radius), box_mean(mean_t - a * mean_i, radius)
+    return np.concatenate([a[..., None] * np.asarray(LUMA), b[..., None]], axis=-1)
+
+
+def coefficients(geometry: Geometry) -> Map:
+    """5 x h x w x 4 float32 at the geometry's size, planes as in PLANES."""
+    g = geometry.guide.astype(np.float64) / 255.0
+    filled = fill_outside(geometry)
+    planes = [guided(g, geometry.alpha.astype(np.float64), *ALPHA_FILTER)]
+    planes += [guided_by_luma(g, filled[..., i], *SHAPE_FILTER) for i in range(4)]
+    return np.stack(planes).astype(np.float32)
+
+
+def sample(values: Floats, size: tuple[int, int]) -> Floats:
+    """Bilinear resampling of h x w (x c) to `size` (width, height): texel centres at +0.5, edges clamped,
+    as OpenGL's LINEAR filter samples a texture."""
+    h, w = values.shape[:2]
+    y = np.clip((np.arange(size[1]) + 0.5) / size[1] * h - 0.5, 0, h - 1)
+    x = np.clip((np.arange(size[0]) + 0.5) / size[0] * w - 0.5, 0, w - 1)
+    y0, x0 = np.floor(y).astype(int), np.floor(x).astype(int)
+    y1, x1 = np.minimum(y0 + 1, h - 1), np.minimum(x0 + 1, w - 1)
+    tail = (1,) * (values.ndim - 2)
+    fy, fx = (y - y0).reshape(-1, 1, *tail), (x - x0).reshape(1, -1, *tail)
+    top = values[y0][:, x0] * (1 - fx) + values[y0][:, x1] * fx
+    low = values[y1][:, x0] * (1 - fx) + values[y1][:, x1] * fx
+    return np.asarray(top * (1 - fy) + low * fy)
+
+
+def apply(plane: Floats, guide: Floats) -> Floats:
+    """a . I + b at the guide's size. plane h x w x 4; guide H x W x 3 in 0..1."""
+    c = sample(plane, (guide.shape[1], guide.shape[0]))
+    return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3])
+
+
+def matte(plane: Floats, guide: Floats) -> Floats:
+    """Full-size alpha: the guided value with its soft ends pulled to exactly 0 and 1."""
+    t = np.clip((apply(plane, guide) - ALPHA_LOW) / (ALPHA_HIGH - ALPHA_LOW), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t))
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """A light as the shader takes it."""
+
+    position: tuple[float, float, float]
+    """Camera space, subject distances; a unit direction toward the light for a directional one."""
+    mode: float
+    """0 directional, 1 point, 2 ambient."""
+    bgr: tuple[float, float, float]
+    """Linear colour times power."""
+    wrap: float
+    """Half angular size of the source as a cosine: how far beyond the terminator it reaches."""
+    reference: float
+    """Squared distance at which falloff is 1."""
+
+
+def lamps(look: Look, head: tuple[float, float, float]) -> list[Lamp]:
+    """The active lights, placed round the head."""
+    found = []
+    for light in look.active:
+        direction = light.direction
+        mode = {"directional": 0.0, "ambient": 2.0}.get(light.kind, 1.0)
+        at = direction if mode == 0.0 else np.asarray(head) + direction * light.dist
+        distance = light.dist if mode == 1.0 else 1.0
+        wrap = min(0.5 * light.size / distance, 1.0)
+        r, g, b = light.rgb
+        position = (float(at[0]), float(at[1]), float(at[2]))
+        found.append(Lamp(position, mode, (b, g, r), wrap, light.dist**2))
+    return found
+
+
+def _unit(v: Floats) -> Floats:
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6))
+
+
+def light_map(
+    planes: Map, guide: Image, look: Look, head: tuple[float, float, float]
+) -> tuple[Floats, Floats]:
+    """Light on the surface at the guide's size (h x w x 3 uint8).
+
+    Returns (diffuse, specular), each h x w x 3 linear BGR: the factor on the surface's own colour
+    (Lambert), and what is added to it (normalised Blinn-Phong).
+    """
+    g = guide.astype(np.float64) / 255.0
+    h, w = g.shape[:2]
+    n = _unit(np.stack([apply(planes[i], g) for i in (2, 3, 4)], axis=-1))
+    depth = np.clip(apply(planes[1], g), 0.2, 5.0)
+    tx, ty = half_tangents((w, h), look.fov)
+    x = ((np.arange(w) + 0.5) / w * 2.0 - 1.0) * tx
+    y = (1.0 - (np.arange(h) + 0.5) / h * 2.0) * ty
+    p = np.stack([x[None] * depth, y[:, None] * depth, -depth], axis=-1)
+    view = _unit(-p)
+    diffuse, specular = np.zeros_like(p), np.zeros_like(p)
+    # F0 = 0.04 (skin, cloth) at the default strength; (m + 8) / 8 normalises the lobe (Akenine-Moeller et al.)
+    strength = 0.16 * look.specular * (SHININESS + 8.0) / 8.0
+    for lamp in lamps(look, head):
+        colour = np.asarray(lamp.bgr)
+        if lamp.mode == 2.0:
+            diffuse += colour
+            continue
+        to = np.broadcast_to(np.asarray(lamp.position), p.shape) - (p if lamp.mode == 1.0 else 0.0)
+        d2 = np.maximum((to * to).sum(axis=-1), 1e-4)
+        fall = np.minimum(lamp.reference / d2, MAX_FALLOFF) if lamp.mode == 1.0 else np.ones_like(d2)
+        toward = to / np.sqrt(d2)[..., None]
+        cosine = (n * toward).sum(axis=-1)
+        lambert = np.clip((cosine + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0) * fall
+        half = _unit(toward + view)
+        gloss = np.clip((n * half).sum(axis=-1), 0.0, 1.0) ** SHININESS * np.clip(cosine, 0.0, 1.0) * fall
+        diffuse += lambert[..., None] * colour
+        specular += gloss[..., None] * colour * strength
+    return diffuse, specular
+
+
+def shoulder(lit: Floats, base: Floats) -> Floats:
+    """Film-like roll-off: added light approaches white without clipping, in the light's own hue.
+
+    lit, base: ... x 3 linear >= 0. With m the brightest channel, m' = m(base) + (1 - m(base)) (1 - exp(-d)),
+    d = (m(lit) - m(base)) / (1 - m(base)): slope 1 where nothing is added, so an untouched pixel stays."""
+    before = np.minimum(base.max(axis=-1, keepdims=True), 1.0)
+    after = lit.max(axis=-1, keepdims=True)
+    room = np.maximum(1.0 - before, 1e-3)
+    rolled = before + room * (1.0 - np.exp(-np.maximum(after - before, 0.0) / room))
+    return np.asarray(np.where(after > before, lit * rolled / np.maximum(after, 1e-6), lit))
+
+
+def composite(image: Image, alpha_plane: Floats, diffuse: Floats, specular: Floats, look: Look) -> Image:
+    """image H x W x 3 uint8; diffuse, specular at any size (sampled bilinearly). Returns H x W x 3 uint8."""
+    encoded = image.astype(np.float64) / 255.0
+    size = (image.shape[1], image.shape[0])
+    alpha = matte(alpha_plane, encoded)[..., None]
+    base = srgb_to_linear(encoded)
+    gain = look.backdrop + (look.ambient + sample(diffuse, size) - look.backdrop) * alpha
+    lit = base * gain + sample(specular, size) * alpha
+    out = linear_to_srgb(shoulder(lit, base))
+    return np.asarray(np.rint(out * 255.0), np.uint8)
+
+
+def relight(image: Image, light_guide: Image, geometry: Geometry, look: Look) -> Image:
+    """The whole pass. `light_guide`: the picture at the light map's size."""
+    if look.untouched:
+        return image.copy()
+    planes = coefficients(geometry)
+    diffuse, specular = light_map(planes, light_guide, look, head_point(geometry, look.fov))
+    return composite(image, planes[0], diffuse, specular, look)

@@ -1,0 +1,217 @@
+"""One typed tree of settings, read from TOML. An unknown key is an error that names key, file and line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError, nearest
+from .look import RANGES, Light, Look
+from .temporal import Smoothing
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `run` needs to know. The fields are the keys of a configuration file."""
+
+    source: str = "auto"
+    sink: tuple[str, ...] = ("auto",)
+    size: str = ""
+    """'WxH', or empty: 1280x720 asked of a camera, a file's own size."""
+    fps: float = 0.0
+    """0: the source's own."""
+    mirror: bool = False
+    engine: str = "auto"
+    preset: str = "studio"
+    ambient: float | None = None
+    background: float | None = None
+    specular: float | None = None
+    fov: float | None = None
+    smoothing: Smoothing = field(default_factory=Smoothing)
+    light: tuple[Light, ...] | None = None
+    """Replaces the preset's lights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named look."""
+
+    name: str
+    description: str
+    look: Look
+
+
+def parse_size(text: str, what: str = "--size") -> tuple[int, int]:
+    """'1280x720' to (1280, 720); both sides 16..8192. Raises UsageError."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    if not match:
+        raise UsageError(what, f"'{text}'", "WIDTHxHEIGHT such as 1280x720")
+    w, h = int(match[1]), int(match[2])
+    if not (16 <= w <= 8192 and 16 <= h <= 8192):
+        raise UsageError(what, text, "16 to 8192 pixels a side")
+    return w, h
+
+
+def load_settings(path: Path) -> Settings:
+    """Reads a configuration file. Raises UsageError with one line for whatever is wrong in it."""
+    reader = _Reader.open(path)
+    known = [f.name for f in dataclasses.fields(Settings)]
+    reader.check_keys(reader.data, known, ())
+    values = reader.values(Settings, reader.data, skip=("sink", "light", "smoothing"))
+    if "sink" in reader.data:
+        sinks = reader.data["sink"]
+        names = [sinks] if isinstance(sinks, str) else sinks
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or not names:
+            reader.fail("sink", (), repr(sinks), "a text or a list of texts")
+        values["sink"] = tuple(names)
+    if "smoothing" in reader.data:
+        values["smoothing"] = reader.table(Smoothing, "smoothing")
+    if "light" in reader.data:
+        values["light"] = reader.lights()
+    return Settings(**values)
+
+
+def load_preset(path: Path) -> Preset:
+    """Reads a preset: description, ambient, background, specular, fov and [[light]] tables."""
+    reader = _Reader.open(path)
+    look_keys = ("ambient", "background", "specular", "fov")
+    reader.check_keys(reader.data, ["description", *look_keys, "light"], ())
+    description = reader.data.get("description", "")
+    if not isinstance(description, str):
+        reader.fail("description", (), repr(description), "a text")
+    values = reader.values(Look, {k: v for k, v in reader.data.items() if k in look_keys}, skip=("lights",))
+    lights = reader.lights() if "light" in reader.data else ()
+    with reader.context("", ()):
+        look = Look(lights=lights, **values)
+    return Preset(path.stem, description, look)
+
+
+def dump_preset(look: Look, description: str = "") -> str:
+    """A look as the TOML text that `load_preset` reads back."""
+    quoted = description.replace("\\", "\\\\").replace('"', '\\"')
+    lines = [f'description = "{quoted}"', f"ambient = {look.ambient:g}"]
+    if look.background is not None:
+        lines.append(f"background = {look.background:g}")
+    lines += [f"specular = {look.specular:g}", f"fov = {look.fov:g}"]
+    for light in look.lights:
+        lines += ["", "[[light]]", f'kind = "{light.kind}"']
+        lines += [f"{name} = {getattr(light, name):g}" for name in RANGES]
+        lines += [f'color = "{light.color}"'] if light.color else []
+        lines += ["shadow = true"] if light.shadow else []
+        lines += [] if light.on else ["on = false"]
+    return "\n".join(lines) + "\n"
+
+
+class _Reader:
+    """A TOML file with its text, so that errors can name the line."""
+
+    def __init__(self, path: Path, text: str, data: dict[str, Any]) -> None:
+        self.path, self.text, self.data = path, text, data
+
+    @classmethod
+    def open(cls, path: Path) -> _Reader:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise UsageError(f"{path}", "no such file", "a TOML file") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}", str(error), "a readable TOML file") from None
+        try:
+            return cls(path, text, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path}: not TOML: {error}") from None
+
+    def line(self, key: str, table: tuple[str | int, ...]) -> int:
+        """1-based line of `key` in the table ('light', 1) = the second [[light]]; 0 when not found."""
+        index, here = -1, not table
+        for number, text in enumerate(self.text.splitlines(), start=1):
+            header = re.match(r"\s*\[\[?\s*([\w.\-\"]+)\s*\]\]?", text)
+            if header:
+                name = header[1].strip('"')
+                index += bool(table) and name == table[0]
+                here = bool(table) and name == table[0] and (len(table) < 2 or index == table[1])
+            if (header and header[1] == key and not table) or (
+                here and re.match(rf'\s*"?{re.escape(key)}"?\s*[=.]', text)
+            ):
+                return number
+        return 0
+
+    def fail(self, key: str, table: tuple[str | int, ...], got: str, expected: str = "", todo: str = "") -> None:
+        line = self.line(key, table) if key else 0
+        where = f"{self.path}:{line}" if line else f"{self.path}"
+        raise UsageError(f"{where}: {key}" if key else where, got, expected, todo)
+
+    def check_keys(self, data: Mapping[str, Any], known: Iterable[str], table: tuple[str | int, ...]) -> None:
+        names = list(known)
+        for key in data:
+            if key not in names:
+                self.fail(f"{key}", table, "an unknown key", todo=nearest(key, names))
+
+    def values(
+        self, kind: type, data: Mapping[str, Any], skip: tuple[str, ...] = (), table: tuple[str | int, ...] = ()
+    ) -> dict[str, Any]:
+        """`data` checked against the plain fields of a dataclass."""
+        found: dict[str, Any] = {}
+        for item in dataclasses.fields(kind):
+            if item.name in skip or item.name not in data:
+                continue
+            value, wanted = data[item.name], str(item.type)
+            if "bool" in wanted:
+                ok, expected = isinstance(value, bool), "true or false"
+            elif "float" in wanted:
+                ok, expected = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+                value = float(value) if ok else value
+            else:
+                ok, expected = isinstance(value, str), "a text in quotes"
+            if not ok:
+                self.fail(item.name, table, repr(value), expected)
+            found[item.name] = value
+        return found
+
+    def table(self, kind: type, name: str) -> Any:
+        data = self.data[name]
+        if not isinstance(data, dict):
+            self.fail(name, (), repr(data), f"a table [{name}]")
+        self.check_keys(data, [f.name for f in dataclasses.fields(kind)], (name,))
+        return kind(**self.values(kind, data, table=(name,)))
+
+    def lights(self) -> tuple[Light, ...]:
+        tables = self.data["light"]
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.fail("light", (), repr(tables), "[[light]] tables")
+        lights = []
+        for number, data in enumerate(tables):
+            where = ("light", number)
+            self.check_keys(data, [f.name for f in dataclasses.fields(Light)], where)
+            values = self.values(Light, data, table=where)
+            if "kind" not in values:
+                self.fail("light", (), "no kind", 'kind = "key" or another')
+            with self.context("kind", where):
+                lights.append(Light.of(values.pop("kind"), **values))
+        return tuple(lights)
+
+    def context(self, key: str, table: tuple[str | int, ...]) -> _Context:
+        return _Context(self, key, table)
+
+
+class _Context:
+    """Puts file and line before a UsageError that a value's own check raises."""
+
+    def __init__(self, reader: _Reader, key: str, table: tuple[str | int, ...]) -> None:
+        self.reader, self.key, self.table = reader, key, table
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, UsageError):
+            # The field that is wrong is named first in the message: 'light key: az, got ...'.
+            name = error.what.rpartition(": ")[2].split()[0].strip("',")
+            line = self.reader.line(name, self.table) or (self.key and self.reader.line(self.key, self.table))
+            where = f"{self.reader.path}:{line}" if line else f"{self.reader.path}"
+            raise UsageError(f"{where}: {error.what}", error.got, error.expected, error.todo) from None

@@ -1,0 +1,78 @@
+"""The four protocols that the pipeline is written against. Each is a few methods and `close`.
+
+`close` may be called twice, from any state, and never raises for a thing already gone.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from .frames import Frame, Geometry, Image
+from .look import Look
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where pictures come from. `read` blocks until the next picture; it is called from one thread."""
+
+    name: str
+    """For people: 'camera 0 (HD Webcam)', 'clip walk.mp4'."""
+    live: bool
+    """True where pictures arrive at their own pace and late ones are lost (a camera)."""
+    fps: float
+    """Nominal frames per second, > 0."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the frames that `read` returns."""
+        ...
+
+    def read(self) -> Frame | None:
+        """The next frame, always of `size`; None at the end. Raises SourceError when it fails."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Picture to geometry. Pure apart from its loaded network: nothing is remembered between frames."""
+
+    name: str
+
+    def estimate(self, image: Image) -> Geometry:
+        """`image` H x W x 3 uint8 BGR of any size >= 1 x 1."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Shader(Protocol):
+    """Picture, geometry and lights to the relit picture. Owned by the thread that made it."""
+
+    name: str
+
+    def shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
+        """Returns a new H x W x 3 uint8 BGR picture of the input's size."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where relit frames go. `send` does not keep a reference to `frame.image` after it returns,
+    unless it never writes into it."""
+
+    name: str
+    live: bool
+    """True where somebody watches now (virtual camera, web): being late is worse than being lossy."""
+
+    def send(self, frame: Frame) -> None:
+        """Raises SinkError when the output is lost for good (disk full, device gone)."""
+        ...
+
+    def close(self) -> None:
+        """Finishes the output, so that a file is playable."""
+        ...

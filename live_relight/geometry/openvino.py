@@ -1,0 +1,49 @@
+"""Networks on the CPU through OpenVINO (optional: pip install 'live-relight[openvino]')."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..core.errors import EstimatorError
+from ..core.frames import Geometry, Image
+from ..resize import resized
+from .network import Network, input_size, to_geometry, to_input
+
+
+class OpenVinoEstimator:
+    """Estimator on OpenVINO's CPU plugin; the network is compiled once for every input size."""
+
+    def __init__(self, network: Network, threads: int = 0) -> None:
+        try:
+            import openvino
+        except ImportError:
+            todo = "pip install 'live-relight[openvino]', or --engine onnx"
+            raise EstimatorError("engine openvino", "no openvino package", todo=todo) from None
+        self._core = openvino.Core()
+        self._threads = threads or min(os.cpu_count() or 1, 4)
+        try:
+            self._model = self._core.read_model(network.path)
+        except Exception as error:  # openvino raises RuntimeError subclasses and plain Exception alike
+            message = str(error).strip().splitlines()[-1]
+            raise EstimatorError(f"network {network.path}", message, "an ONNX file that loads") from None
+        self._pixels = network.pixels
+        self._compiled: dict[tuple[int, int], Any] = {}
+        self.name = f"openvino {network.name} (OpenVINO {openvino.__version__.split('-')[0]}, CPU)"
+
+    def estimate(self, image: Image) -> Geometry:
+        h, w = image.shape[:2]
+        size = input_size((w, h), self._pixels)
+        if size not in self._compiled:
+            model = self._model.clone()
+            model.reshape({"image": [1, 3, size[1], size[0]]})
+            config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
+            # float32: on CPUs with bfloat16 the default would round depth to 8 bits
+            config["INFERENCE_PRECISION_HINT"] = "f32"
+            self._compiled[size] = self._core.compile_model(model, "CPU", config)
+        small = resized(image, size)
+        result = self._compiled[size]({"image": to_input(small)})
+        return to_geometry(small, *(result[n] for n in ("normal", "depth", "alpha")), frame=(w, h))
+
+    def close(self) -> None:
+        self._compiled.clear()

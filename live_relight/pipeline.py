@@ -1,0 +1,112 @@
+"""The loop, written against the protocols only: frame -> geometry -> steady geometry -> light -> sinks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from .core import temporal
+from .core.errors import SinkError
+from .core.frames import Frame
+from .core.look import Look
+from .core.stages import Estimator, Shader, Sink
+from .core.stats import Stats
+
+
+class Supply(Protocol):
+    """Where the loop gets its frames: the newest one, or every one in turn."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    def take(self, timeout: float) -> Frame | None: ...
+
+    def check(self) -> None:
+        """Raises what the reading thread died of."""
+        ...
+
+
+class Pipeline:
+    """Owns nothing but the smoothing state; stages are opened and closed by whoever passes them."""
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        shader: Shader,
+        sinks: Sequence[Sink],
+        look: Callable[[], Look],
+        smoothing: temporal.Smoothing,
+    ) -> None:
+        self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
+        self._look, self._smoothing = look, smoothing
+        self._state: temporal.TemporalState | None = None
+        self.stats = Stats()
+        self.lost: list[SinkError] = []
+        """What the sinks that were lost on the way died of."""
+
+    def process(self, frame: Frame, marks: dict[str, float]) -> Frame:
+        """One frame through; `marks` receives the seconds of each stage."""
+        look = self._look()
+        if look.untouched:
+            # Nothing to light: leave the picture and the processor alone. What was smoothed is out of date.
+            self._state = None
+            return frame
+        start = time.perf_counter()
+        geometry = self._estimator.estimate(frame.image)
+        seen = time.perf_counter()
+        self._state, steady = temporal.step(self._state, geometry, self._smoothing)
+        smooth = time.perf_counter()
+        image = self._shader.shade(frame.image, steady, look)
+        done = time.perf_counter()
+        marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
+        return replace(frame, image=image)
+
+    def send(self, frame: Frame) -> None:
+        """To every sink. One that is lost is closed and the others go on; the last one lost raises."""
+        for sink in list(self._sinks):
+            try:
+                sink.send(frame)
+            except SinkError as error:
+                if len(self._sinks) == 1:
+                    raise
+                self._sinks.remove(sink)
+                self.lost.append(error)
+                sink.close()
+
+    def run(
+        self,
+        supply: Supply,
+        *,
+        live: bool,
+        limit: int | None,
+        stop: threading.Event,
+        tick: Callable[[Stats], None],
+    ) -> Stats:
+        """Until `stop`, `limit` frames out, or the supply's end. `live`: frame times are on the monotonic
+        clock, so latency means something. `tick` is called after every frame and at least twice a second."""
+        stats = self.stats
+        while not stop.is_set() and (limit is None or stats.frames_out < limit):
+            frame = supply.take(0.4)
+            supply.check()
+            if frame is None:
+                if supply.ended:
+                    break
+                tick(stats)
+                continue
+            marks: dict[str, float] = {}
+            out = self.process(frame, marks)
+            start = time.perf_counter()
+            self.send(out)
+            marks["send"] = time.perf_counter() - start
+            now = time.monotonic()
+            stats.dropped = supply.dropped
+            stats.frame(now, marks, now - frame.time if live else None)
+            stats.frames_in = stats.frames_out + stats.dropped
+            tick(stats)
+        return stats

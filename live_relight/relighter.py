@@ -1,0 +1,84 @@
+"""The library's front door: relight pictures from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from . import presets
+from .core.errors import LiveRelightError
+from .core.frames import Geometry, Image
+from .core.look import Light, Look
+from .core.settings import Settings
+from .geometry import open_estimator
+from .shade.opengl import OpenGLShader
+
+
+def look_of(settings: Settings) -> Look:
+    """The preset of the settings with what the settings replace in it. Raises UsageError."""
+    look = presets.load(settings.preset).look
+    given = {n: getattr(settings, n) for n in ("ambient", "background", "specular", "fov")}
+    changes = {n: v for n, v in given.items() if v is not None}
+    if settings.ambient is not None and settings.background is None:
+        changes["background"] = None  # --ambient speaks of the whole picture
+    if settings.light is not None:
+        changes["lights"] = settings.light
+    return replace(look, **changes) if changes else look
+
+
+class Relighter:
+    """Geometry and light for single pictures. Belongs to the thread that made it; close it or use `with`.
+
+    Frames are H x W x 3 uint8 BGR (OpenCV's order).
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        settings = settings or Settings()
+        self.look = look_of(settings)
+        self._estimator = open_estimator(settings.engine)
+        try:
+            self._shader = OpenGLShader()
+        except BaseException:
+            self._estimator.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        return f"{self._estimator.name}, {self._shader.name}"
+
+    def geometry(self, frame: Image) -> Geometry:
+        """Depth, normals and alpha of the person, at the network's own size."""
+        return self._estimator.estimate(_checked(frame))
+
+    def relight(
+        self, frame: Image, lights: Sequence[Light] | None = None, geometry: Geometry | None = None
+    ) -> Image:
+        """A new picture of the same size. `lights` replaces the preset's; `geometry` saves working it out."""
+        look = self.look if lights is None else replace(self.look, lights=tuple(lights))
+        frame = _checked(frame)
+        return self._shader.shade(frame, geometry or self.geometry(frame), look)
+
+    def close(self) -> None:
+        self._shader.close()
+        self._estimator.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _checked(frame: Image) -> Image:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        got = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')}"
+        raise LiveRelightError("frame", got, "a NumPy array H x W x 3 uint8 BGR", "cv2.cvtColor converts")
+    if not frame.size:
+        raise LiveRelightError("frame", f"an empty picture {frame.shape}", "at least 1 x 1 pixel")
+    return np.ascontiguousarray(frame)

@@ -1,0 +1,46 @@
+#version 330
+// Lambert and normalised Blinn-Phong for every light: what falls on the surface, at the light map's size.
+#include "guided.glsl"
+
+uniform sampler2D guide;      // the picture at this size, sRGB-encoded BGR
+uniform vec2 half_tangents;   // tan of half the horizontal and vertical field of view
+uniform vec4 lamp_place[SLOTS];   // camera-space position or direction; w: 0 directional, 1 point, 2 ambient
+uniform vec4 lamp_colour[SLOTS];  // linear BGR times power; w: wrap
+uniform float lamp_reference[SLOTS];  // squared distance at which falloff is 1
+uniform float specular;
+uniform float shininess;
+uniform float max_falloff;
+
+in vec2 uv;
+layout(location = 0) out vec4 diffuse;
+layout(location = 1) out vec4 gloss;
+
+void main() {
+    vec3 picture = texelFetch(guide, ivec2(gl_FragCoord.xy), 0).xyz;
+    vec3 n = vec3(guided(NORMAL_X, uv, picture), guided(NORMAL_Y, uv, picture), guided(NORMAL_Z, uv, picture));
+    n /= max(length(n), 1e-6);
+    float depth = clamp(guided(DEPTH, uv, picture), 0.2, 5.0);
+    vec3 p = depth * vec3((uv.x * 2.0 - 1.0) * half_tangents.x, (1.0 - uv.y * 2.0) * half_tangents.y, -1.0);
+    vec3 view = normalize(-p);
+    vec3 total = vec3(0.0);
+    vec3 shine = vec3(0.0);
+    for (int i = 0; i < COUNT; i++) {
+        vec4 place = lamp_place[i];
+        vec3 colour = lamp_colour[i].xyz;
+        float wrap = lamp_colour[i].w;
+        vec3 to = place.w == 1.0 ? place.xyz - p : place.xyz;
+        float d2 = max(dot(to, to), 1e-4);
+        float fall = place.w == 1.0 ? min(lamp_reference[i] / d2, max_falloff) : 1.0;
+        vec3 toward = to * inversesqrt(d2);
+        float cosine = dot(n, toward);
+        float lambert = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0) * fall;
+        vec3 halfway = toward + view;
+        halfway /= max(length(halfway), 1e-6);
+        float lobe = pow(clamp(dot(n, halfway), 0.0, 1.0), shininess) * clamp(cosine, 0.0, 1.0) * fall;
+        bool everywhere = place.w == 2.0;
+        total += colour * (everywhere ? 1.0 : lambert);
+        shine += colour * (everywhere ? 0.0 : lobe * specular);
+    }
+    diffuse = vec4(total, 1.0);
+    gloss = vec4(shine, 1.0);
+}
