@@ -1,8 +1,8 @@
 """Makes the bundled demo clip: a portrait of a real person, moving a little as in front of a webcam.
 
-The picture is `skimage.data.astronaut()`: Eileen Collins, by NASA, in the public domain. The person is cut out
-(a hand-drawn outline, refined by GrabCut), the wall behind is painted in, and the person sways, leans and turns
-in front of it. Run from the checkout: `python examples/make_demo_clip.py live_relight/media/demo.mp4`.
+The picture is `skimage.data.astronaut()`: Eileen Collins, by NASA, in the public domain. She is cut out
+(a hand-drawn outline, refined by GrabCut), the wall behind is painted in, and she sways, leans and turns in
+front of it. Run from the checkout: `python examples/make_demo_clip.py live_relight/media/demo.mp4`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ FPS = 30.0
 FRAMES = 150
 # Outline of head, collar ring and shoulders in the 1280 x 720 crop, clockwise from the bottom left.
 OUTLINE = [
-    (105, 719), (165, 620), (240, 545), (285, 520), (283, 470), (312, 455), (335, 400), (390, 372), (452, 370),
-    (452, 330), (420, 300), (388, 240), (385, 190), (400, 140), (470, 85), (520, 50), (580, 38), (650, 55),
-    (710, 100), (745, 160), (752, 220), (735, 280), (700, 330), (672, 345), (640, 430), (700, 480), (745, 540),
-    (768, 590), (820, 620), (865, 680), (880, 719),
+    (105, 719), (165, 620), (240, 545), (285, 520), (283, 470), (312, 455), (335, 400),
+    (390, 372), (452, 370), (452, 330), (420, 300), (388, 240), (385, 190), (400, 140),
+    (470, 85), (520, 50), (580, 38), (650, 55), (710, 100), (745, 160), (752, 220),
+    (735, 280), (700, 330), (672, 345), (640, 430), (700, 480), (745, 540), (768, 590),
+    (820, 620), (865, 680), (880, 719),
 ]  # fmt: skip
 
 
@@ -58,7 +59,9 @@ def wall(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The backdrop with the person painted out: nearby wall, spread inwards."""
     hole = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((25, 25), np.uint8))
     small = cv2.resize(image, (320, 180), interpolation=cv2.INTER_AREA)
-    filled = cv2.inpaint(small, cv2.resize(hole, (320, 180), interpolation=cv2.INTER_NEAREST), 8, cv2.INPAINT_TELEA)
+    filled = cv2.inpaint(
+        small, cv2.resize(hole, (320, 180), interpolation=cv2.INTER_NEAREST), 8, cv2.INPAINT_TELEA
+    )
     filled = cv2.resize(cv2.GaussianBlur(filled, (0, 0), 4), SIZE, interpolation=cv2.INTER_CUBIC)
     soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 6)[..., None]
     return np.clip(image * (1 - soft) + filled * soft, 0, 255).astype(np.uint8)

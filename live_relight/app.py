@@ -90,7 +90,7 @@ class StatsWriter:
 
 
 def run(settings: Settings, options: RunOptions) -> int:
-    """The main job: source to sinks until the source ends, `q`, Ctrl-C or SIGTERM. Returns the exit status."""
+    """The main job: source to sinks until the source ends, `q`, Ctrl-C or SIGTERM. Returns the status."""
     say = terminal.StatusLine()
     size = parse_size(settings.size) if settings.size else None
     controls = Controls(look_of(settings), settings.preset)

@@ -14,4 +14,6 @@ def folder(name: str) -> Path:
     for place in (PACKAGE / "_data" / name, PACKAGE.parent / name):
         if place.is_dir():
             return place
-    raise LiveRelightError(f"folder '{name}'", "nothing", "it beside the program", "install live-relight again")
+    raise LiveRelightError(
+        f"folder '{name}'", "nothing", "it beside the program", "install live-relight again"
+    )

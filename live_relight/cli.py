@@ -25,10 +25,18 @@ class _Parser(argparse.ArgumentParser):
         words = message.removeprefix("unrecognized arguments: ")
         if words != message:
             word = words.split()[0]
-            known = [o for a in self._actions for o in a.option_strings if o.startswith("--")]
-            hint = nearest(word.split("=")[0], known) if word.startswith("-") else f"see {self.prog} --help"
-            raise UsageError(f"{self.prog}: unknown argument '{word}'", todo=hint)
-        raise UsageError(f"{self.prog}: {message}", todo=f"see {self.prog} --help")
+            hint = nearest(word.split("=")[0], self._long_options()) if word[0] == "-" else "see --help"
+            raise UsageError(f"unknown argument '{word}'", todo=hint)
+        raise UsageError(message, todo=f"see {self.prog} --help")
+
+    def _long_options(self) -> list[str]:
+        """Of this parser and of its commands: argparse hands a command's unknown words up to the top."""
+        found = [o for a in self._actions for o in a.option_strings if o.startswith("--")]
+        for action in self._actions:
+            if isinstance(action.choices, dict):
+                for command in action.choices.values():
+                    found += command._long_options() if isinstance(command, _Parser) else []
+        return sorted(set(found))
 
 
 def _whole(text: str) -> int:
@@ -47,12 +55,15 @@ def _rate(text: str) -> float:
 
 def _look_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("light")
-    group.add_argument("--preset", metavar="NAME|FILE", help="named look (default studio; see `presets list`)")
+    group.add_argument(
+        "--preset", metavar="NAME|FILE", help="named look (default studio; see `presets list`)"
+    )
     group.add_argument(
         "--light",
         action="append",
         metavar="SPEC",
-        help="replaces the preset's lights, repeatable: key:az=45,el=30,dist=1.2,power=1.0,kelvin=5600,size=0.3",
+        help="replaces the preset's lights, repeatable: "
+        "key:az=45,el=30,dist=1.2,power=1.0,kelvin=5600,size=0.3",
     )
     group.add_argument("--ambient", type=float, metavar="X", help="light already there: 1 untouched, 0 dark")
     group.add_argument("--background", type=float, metavar="X", help="the same behind the person only")
@@ -64,19 +75,21 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, for `main` and for the documentation's checks."""
-    parser = _Parser(prog="live-relight", allow_abbrev=False, description="A photographer's light on a person, live.")
+    parser = _Parser(
+        prog="live-relight", allow_abbrev=False, description="A photographer's light on a person, live."
+    )
     parser.add_argument("--version", action="version", version=f"live-relight {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, help=text, description=text, parents=[common], allow_abbrev=False
-        )
+        return commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
 
     run = add("run", "camera to virtual camera: relight until Ctrl-C or the source ends")
-    run.add_argument("--source", metavar="SPEC", help="auto, camera[:N|:NAME], /dev/videoN, FILE, URL or demo")
+    run.add_argument(
+        "--source", metavar="SPEC", help="auto, camera[:N|:NAME], /dev/videoN, FILE, URL or demo"
+    )
     run.add_argument(
         "--sink",
         action="append",

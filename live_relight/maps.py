@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from .core import reference
+from .core.colour import linear_to_srgb
 from .core.errors import LiveRelightError
 from .core.frames import Geometry, Image, Map
 from .core.look import Look
@@ -43,7 +44,7 @@ def shading_picture(image: Image, geometry: Geometry, look: Look) -> Image:
     small = resized(image, (max(1, round(w * scale)), max(1, round(h * scale))))
     planes = coefficients(geometry)
     diffuse, gloss = reference.light_map(planes, small, look, head_point(geometry, look.fov))
-    lit = reference.linear_to_srgb(0.5 * diffuse + gloss).astype(np.float32)
+    lit = linear_to_srgb(0.5 * diffuse + gloss).astype(np.float32)
     big = cv2.resize(lit, (w, h), interpolation=cv2.INTER_LINEAR).reshape(h, w, 3)
     alpha = full_size(image, geometry)[2][..., None]
     return np.asarray(np.rint(big * alpha * 255.0), np.uint8)

@@ -21,5 +21,7 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
         h, w = image.shape[:2]
     if (w, h) != size:
         smooth = cv2.INTER_AREA if w > 2 * size[0] or h > 2 * size[1] else cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(image, size, interpolation=smooth), np.uint8).reshape(size[1], size[0], 3)
+        image = np.asarray(cv2.resize(image, size, interpolation=smooth), np.uint8).reshape(
+            size[1], size[0], 3
+        )
     return image

@@ -82,7 +82,7 @@ class Worker:
             raise error
 
     def join(self, timeout: float = 1.0) -> bool:
-        """Asks the thread to stop and waits; False when it is still busy (it is a daemon and dies with us)."""
+        """Asks the thread to stop and waits; False when it is still busy (a daemon, it dies with us)."""
         self.stopping.set()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)

@@ -47,11 +47,12 @@ class Grabber:
         (`ended`) or broke (`check` says why)."""
         closed = self._slot.closed  # asked first: what was put before closing is still handed out
         frame = self._slot.take(timeout)
-        if frame is None and closed:
+        if frame is None and not closed and self._slot.closed:
+            closed, frame = True, self._slot.take(0)  # it may have been put just before the closing
+        if frame is None and closed and not self._ended:
+            # The slot closes while the thread still cleans up; only then does it leave its error for `check`.
+            self._worker.join(1.0)
             self._ended = True
-        elif frame is None and self._slot.closed:
-            frame = self._slot.take(0)  # it may have been put between our time-out and the closing
-            self._ended = frame is None
         return frame
 
     @property

@@ -128,7 +128,13 @@ def _formats(fd: int) -> Iterator[Format]:
         except OSError:
             return
         fourcc = bytes(data[44:48])
-        yield Format(fourcc.decode("ascii", "replace").strip(), tuple(_sizes(fd, fourcc)))
+        yield Format(fourcc_text(fourcc), tuple(_sizes(fd, fourcc)))
+
+
+def fourcc_text(fourcc: bytes) -> str:
+    """As v4l2-ctl prints it: the top bit of the last letter marks a big-endian format."""
+    letters = bytes(byte & 0x7F for byte in fourcc).decode("ascii").strip()
+    return letters + ("-BE" if fourcc[3] & 0x80 else "")
 
 
 def _sizes(fd: int, fourcc: bytes) -> Iterator[tuple[int, int]]:

@@ -110,7 +110,8 @@ def _print(result: dict[str, object]) -> None:
     print(f"gl      {result['gl']}")
     print(f"{'stage':10} {'median ms':>10}")
     stages, latency = result["stages"], result["latency_ms"]
-    assert isinstance(stages, dict) and isinstance(latency, dict)
+    assert isinstance(stages, dict)
+    assert isinstance(latency, dict)
     for name, value in stages.items():
         print(f"{name:10} {value:10.2f}{'  (in the capture thread)' if name == 'read' else ''}")
     print(f"frame in hand to sink: {latency['p50']} ms (p95 {latency['p95']})")

@@ -72,7 +72,10 @@ def _cameras() -> Iterator[Finding]:
         yield Finding("ok", "camera", f"{camera.index}: {camera.name} ({camera.path})")
     if not real and sys.platform.startswith("linux"):
         yield Finding(
-            "missing", "camera", "none found; `run` plays the bundled clip", "plug one in, then `live-relight cameras`"
+            "missing",
+            "camera",
+            "none found; `run` plays the bundled clip",
+            "plug one in, then `live-relight cameras`",
         )
     elif not real:
         yield Finding("ok", "camera", "not listed on this system; `run --source camera:0` opens the first")
@@ -87,7 +90,9 @@ def _virtual_cameras() -> Iterator[Finding]:
     for device in found:
         yield Finding("ok", "virtual camera", str(device))
     if not found:
-        yield Finding("missing", "virtual camera", "none found; `run` shows a web preview instead", how_to_make_one())
+        yield Finding(
+            "missing", "virtual camera", "none found; `run` shows a web preview instead", how_to_make_one()
+        )
 
 
 def _opengl() -> Iterator[Finding]:
@@ -109,7 +114,9 @@ def _engines() -> Iterator[Finding]:
     yield Finding("ok", "engine", estimator.name)
     estimator.close()
     if not importlib.util.find_spec("openvino"):
-        yield Finding("missing", "OpenVINO", "not installed (optional)", "pip install 'live-relight[openvino]'")
+        yield Finding(
+            "missing", "OpenVINO", "not installed (optional)", "pip install 'live-relight[openvino]'"
+        )
 
 
 def _gpu() -> Iterator[Finding]:

@@ -49,8 +49,9 @@ def _scaled_power(state: ControlState, factor: float) -> ControlState:
     if not lights:
         return _selected(state)
     now = lights[min(state.selected, len(lights) - 1)].power
-    # From nothing, brighter has to begin somewhere.
-    wanted = max(now, 0.05) * factor if factor > 1 or now > 0.03 else 0.0
+    # Multiplying never reaches nothing and never leaves it: the last step goes to 0, the first to 0.05.
+    wanted = max(now, 0.05) * factor if factor > 1 else now * factor
+    wanted = wanted if wanted >= 0.05 else 0.0
     return _selected(state, power=wanted - now)
 
 
@@ -121,7 +122,9 @@ def press(
             name = names[after % len(names)]
             return replace(state, preset=name, look=load(name), selected=0, before=False)
         if key == "r":
-            return replace(state, look=load(state.preset), selected=0, before=False, message="as the preset was")
+            return replace(
+                state, look=load(state.preset), selected=0, before=False, message="as the preset was"
+            )
         if key == "s":
             return replace(state, message=f"saved: {save('mine', state.look)}")
     except LiveRelightError as error:

@@ -9,7 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-ESCAPES = {"[A": "up", "[B": "down", "[C": "right", "[D": "left", "OA": "up", "OB": "down", "OC": "right", "OD": "left"}
+ESCAPES = {
+    "[A": "up",
+    "[B": "down",
+    "[C": "right",
+    "[D": "left",
+    "OA": "up",
+    "OB": "down",
+    "OC": "right",
+    "OD": "left",
+}
 
 
 def decode(text: str) -> list[str]:

@@ -69,7 +69,5 @@ def _kelvin_to_xy(kelvin: float) -> tuple[float, float]:
 def _xy_to_rgb(x: float, y: float) -> Floats:
     """Chromaticity to linear Rec. 709 at Y = 1 (IEC 61966-2-1 matrix, D65 white)."""
     xyz = np.array([x / y, 1.0, (1.0 - x - y) / y])
-    matrix = np.array(
-        [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
-    )
+    matrix = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
     return np.asarray(matrix @ xyz)

@@ -180,7 +180,8 @@ def light_map(
     p = np.stack([x[None] * depth, y[:, None] * depth, -depth], axis=-1)
     view = _unit(-p)
     diffuse, specular = np.zeros_like(p), np.zeros_like(p)
-    # F0 = 0.04 (skin, cloth) at the default strength; (m + 8) / 8 normalises the lobe (Akenine-Moeller et al.)
+    # F0 = 0.04 (skin, cloth) at the default strength; (m + 8) / 8 normalises the lobe
+    # (Akenine-Moeller et al., Real-Time Rendering)
     strength = 0.16 * look.specular * (SHININESS + 8.0) / 8.0
     for lamp in lamps(look, head):
         colour = np.asarray(lamp.bgr)

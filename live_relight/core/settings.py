@@ -141,7 +141,9 @@ class _Reader:
                 return number
         return 0
 
-    def fail(self, key: str, table: tuple[str | int, ...], got: str, expected: str = "", todo: str = "") -> None:
+    def fail(
+        self, key: str, table: tuple[str | int, ...], got: str, expected: str = "", todo: str = ""
+    ) -> None:
         line = self.line(key, table) if key else 0
         where = f"{self.path}:{line}" if line else f"{self.path}"
         raise UsageError(f"{where}: {key}" if key else where, got, expected, todo)
@@ -153,7 +155,11 @@ class _Reader:
                 self.fail(f"{key}", table, "an unknown key", todo=nearest(key, names))
 
     def values(
-        self, kind: type, data: Mapping[str, Any], skip: tuple[str, ...] = (), table: tuple[str | int, ...] = ()
+        self,
+        kind: type,
+        data: Mapping[str, Any],
+        skip: tuple[str, ...] = (),
+        table: tuple[str | int, ...] = (),
     ) -> dict[str, Any]:
         """`data` checked against the plain fields of a dataclass."""
         found: dict[str, Any] = {}

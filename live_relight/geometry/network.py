@@ -56,7 +56,9 @@ def verify(network: Network) -> None:
     """Compares the file with the checksum in its card. Raises EstimatorError."""
     wanted = network.card.get("sha256")
     if wanted and hashlib.sha256(network.path.read_bytes()).hexdigest() != wanted:
-        raise EstimatorError(f"network {network.path}", "a file that differs from its card", todo="install again")
+        raise EstimatorError(
+            f"network {network.path}", "a file that differs from its card", todo="install again"
+        )
 
 
 def _load(path: Path) -> Network:

@@ -36,10 +36,11 @@ class OnnxEstimator:
         h, w = image.shape[:2]
         small = resized(image, input_size((w, h), self._pixels))
         try:
-            outputs = self._session.run(["normal", "depth", "alpha"], {"image": to_input(small)})
+            feed = {"image": to_input(small)}
+            normal, depth, alpha = self._session.run(["normal", "depth", "alpha"], feed)
         except Exception as error:  # as above
             raise EstimatorError(self.name, str(error).splitlines()[0], "a network that runs") from None
-        return to_geometry(small, *outputs, frame=(w, h))
+        return to_geometry(small, normal, depth, alpha, (w, h))
 
     def close(self) -> None:
         """Nothing is held but memory."""

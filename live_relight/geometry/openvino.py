@@ -43,7 +43,7 @@ class OpenVinoEstimator:
             self._compiled[size] = self._core.compile_model(model, "CPU", config)
         small = resized(image, size)
         result = self._compiled[size]({"image": to_input(small)})
-        return to_geometry(small, *(result[n] for n in ("normal", "depth", "alpha")), frame=(w, h))
+        return to_geometry(small, result["normal"], result["depth"], result["alpha"], (w, h))
 
     def close(self) -> None:
         self._compiled.clear()

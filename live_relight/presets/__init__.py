@@ -32,7 +32,9 @@ def find() -> dict[str, Path]:
     for place in (SHIPPED, user_folder()):
         for path in sorted(place.glob("*.toml")) if place.is_dir() else ():
             found[path.stem] = path
-    return dict(sorted(found.items(), key=lambda kv: (ORDER.index(kv[0]) if kv[0] in ORDER else len(ORDER), kv[0])))
+    return dict(
+        sorted(found.items(), key=lambda kv: (ORDER.index(kv[0]) if kv[0] in ORDER else len(ORDER), kv[0]))
+    )
 
 
 def load(name: str) -> Preset:

@@ -20,7 +20,9 @@ Plane = npt.NDArray[Any]
 
 def _mean(plane: Plane, radius: int) -> Plane:
     k = 2 * radius + 1
-    return cv2.blur(plane, (k, k), borderType=cv2.BORDER_REPLICATE).reshape(plane.shape)
+    mean: Any = cv2.blur(plane, (k, k), borderType=cv2.BORDER_REPLICATE)
+    same: Plane = np.asarray(mean).reshape(plane.shape)
+    return same  # OpenCV drops sides of length 1
 
 
 def _fill(geometry: Geometry) -> list[Plane]:

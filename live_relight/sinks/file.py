@@ -24,6 +24,8 @@ FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 """File ending: FFmpeg's name of the container."""
 CLOCK = 90_000
 """Ticks a second of the video's time stamps: exact for 24, 25, 30, 50 and 60 fps, fine for anything else."""
+TICK = CLOCK // 1000
+"""The least step between two frames: Matroska stores milliseconds."""
 
 # Averaging to 4:2:0 with exact rounding: pure colours survive within 1/255, in 3 ms for 720p.
 _FLAGS = (
@@ -66,7 +68,7 @@ class FileSink:
         self._size = size
         self._fps = fps
         self._lock = threading.Lock()
-        self._last_pts = -1
+        self._last_pts = -TICK
         self._start: float | None = 0.0 if audio_from is not None else None
         kind = FORMATS[check_ending(self.path)]
         if not self.path.parent.is_dir():
@@ -131,7 +133,7 @@ class FileSink:
     def _write(self, container: av.container.OutputContainer, frame: Frame) -> None:
         if self._start is None:
             self._start = frame.time
-        pts = max(round((frame.time - self._start) * CLOCK), self._last_pts + 1)
+        pts = max(round((frame.time - self._start) * CLOCK), self._last_pts + TICK)
         picture = av.VideoFrame.from_ndarray(pad_to_even(frame.image), format="bgr24").reformat(
             format="yuv420p",
             src_color_range=ColorRange.JPEG,

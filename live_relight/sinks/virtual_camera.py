@@ -14,7 +14,6 @@ import contextlib
 import importlib.util
 import os
 import re
-import struct
 import sys
 import time
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 from live_relight.core.errors import SinkError
 from live_relight.core.frames import Frame
 
+from . import loopback
 from .pad import check_frame, even, pad_to_even
 
 LABEL = "Live Relight"
@@ -35,8 +35,6 @@ _HOW_TO_MAKE_ONE = {
     "win32": "install OBS 26 or newer (its virtual camera comes with it) or Unity Capture",
     "darwin": "install OBS 30 or newer and start its virtual camera once",
 }
-_VIDIOC_QUERYCAP = 0x80685600
-_CAP_OUTPUT, _CAP_DEVICE_CAPS = 0x00000002, 0x80000000
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,15 @@ def installed() -> bool:
 
 
 def list_virtual_cameras() -> list[VirtualCameraInfo]:
-    """v4l2loopback devices that can be written into, our own label first. Linux only: elsewhere the drivers
-    cannot be asked without opening them, and the list is empty."""
+    """v4l2loopback devices that nobody feeds, our own label first. Linux only: elsewhere the drivers cannot
+    be asked without opening them, and the list is empty."""
     found = []
     for entry in Path("/sys/class/video4linux").glob("video*"):
-        path = f"/dev/{entry.name}"
-        with contextlib.suppress(OSError):
-            if _is_loopback_output(path):
+        device = f"/dev/{entry.name}"
+        if loopback.state(device) in (loopback.State.FREE, loopback.State.STUCK):
+            with contextlib.suppress(OSError):
                 label = (entry / "name").read_text(errors="replace").strip()
-                found.append(VirtualCameraInfo(path, label))
+                found.append(VirtualCameraInfo(device, label))
     return sorted(found, key=lambda camera: (camera.label != LABEL, _number(camera.device)))
 
 
@@ -107,6 +105,8 @@ class VirtualCameraSink:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
+            if self._path and loopback.state(self._path) in (loopback.State.STUCK, loopback.State.FED):
+                loopback.free(self._path)  # we were the one who fed it, so nobody is disturbed
 
 
 def _open(size: tuple[int, int], fps: float, device: str) -> Any:
@@ -116,44 +116,46 @@ def _open(size: tuple[int, int], fps: float, device: str) -> Any:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "pyvirtualcam"
         got = "pyvirtualcam is not installed" if missing else f"pyvirtualcam does not load: {error}"
         raise SinkError("no virtual camera", got, todo=f"{INSTALL}, or use --sink web") from error
-    if not device and sys.platform.startswith("linux"):
-        there = list_virtual_cameras()
-        device = there[0].device if there else ""
+    if sys.platform.startswith("linux"):
+        device = _free_device(device)
     try:
         return pyvirtualcam.Camera(
             *size, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=device or None, print_fps=False
         )
     except (RuntimeError, ValueError, OSError) as error:
-        if device and sys.platform.startswith("linux") and os.path.exists(device):
-            if not os.access(device, os.W_OK):
-                todo = "sudo usermod -aG video $USER, then log in again"
-            else:
-                todo = "is another program writing to it? 'live-relight doctor' lists virtual cameras"
-            raise SinkError(f"cannot open virtual camera {device}", _short(error), todo=todo) from error
-        what = f"no virtual camera {device}" if device else "no virtual camera"
-        raise SinkError(what, todo=f"to make one: {how_to_make_one()}") from error
+        what = f"cannot open virtual camera {device}" if device else "no virtual camera"
+        raise SinkError(what, _short(error), todo=f"to make one: {how_to_make_one()}") from error
+
+
+def _free_device(device: str) -> str:
+    """The device to feed on Linux. We look before pyvirtualcam does: a refusal of its own leaves the device
+    open for as long as the program runs, and says less. Raises SinkError."""
+    if not device:
+        there = list_virtual_cameras()
+        if not there:
+            raise SinkError("no virtual camera", todo=f"to make one: {how_to_make_one()}")
+        device = there[0].device
+    state = loopback.state(device)
+    what = f"cannot open virtual camera {device}"
+    if state is loopback.State.MISSING:
+        raise SinkError(what, "no such device", todo=f"to make one: {how_to_make_one()}")
+    if state is loopback.State.FORBIDDEN:
+        raise SinkError(what, "no permission", todo="sudo usermod -aG video $USER, then log in again")
+    if state is loopback.State.OTHER:
+        raise SinkError(what, "another kind of device", "a v4l2loopback device", "see 'live-relight doctor'")
+    if state is loopback.State.FED:
+        todo = "close the program that feeds it; after a crash also those that show it"
+        raise SinkError(what, "in use already", todo=todo)
+    if state is loopback.State.STUCK:
+        loopback.free(device)
+    return device
 
 
 def _short(error: Exception) -> str:
-    return re.sub(r"^'\w+' backend: ", "", str(error).splitlines()[0]) if str(error) else type(error).__name__
+    line = str(error).partition("\n")[0] or type(error).__name__
+    return re.sub(r"^'\w+' backend: ", "", line).rstrip(".")
 
 
 def _number(device: str) -> int:
     digits = re.search(r"(\d+)$", device)
     return int(digits[1]) if digits else 0
-
-
-def _is_loopback_output(path: str) -> bool:
-    """Asks the driver. The capture stage has its own, fuller version: stages do not import each other."""
-    import fcntl
-
-    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        data = bytearray(104)
-        fcntl.ioctl(fd, _VIDIOC_QUERYCAP, data, True)
-    finally:
-        os.close(fd)
-    driver, capabilities, device_caps = struct.unpack_from("16s68xII", data)
-    if capabilities & _CAP_DEVICE_CAPS:
-        capabilities = device_caps
-    return bool(driver.rstrip(b"\0") == b"v4l2 loopback" and capabilities & _CAP_OUTPUT)

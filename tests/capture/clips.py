@@ -36,12 +36,15 @@ def bars(width: int = 320, height: int = 180) -> Image:
     return image
 
 
-def far_from_edges(width: int = 320, height: int = 180) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """True for the pixels of `bars` whose colour 4:2:0 does not mix with a neighbour's."""
+def far_from_edges(
+    width: int = 320, height: int = 180, block: int = 4
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """True for the pixels of `bars` whose colour 4:2:0 does not mix with a neighbour's; lossy coding spreads
+    the edge between bars and ramp over a `block`."""
     mask = np.ones((height, width), bool)
     for k in range(1, 8):
         mask[: height // 2, k * width // 8 - 4 : k * width // 8 + 4] = False
-    mask[height // 2 - 4 : height // 2 + 4] = False
+    mask[height // 2 - block : height // 2 + block] = False
     return mask
 
 
@@ -112,10 +115,14 @@ def write_clip(
         if sound is not None:
             seconds = (times[-1] if times else len(images) / fps) + (1 / fps if times else 0)
             wave = np.sin(np.arange(round(48000 * seconds)) * 2 * np.pi * 440 / 48000).astype(np.float32)
-            beep = av.AudioFrame.from_ndarray((wave * 8000).astype(np.int16)[None], format="s16", layout="mono")
+            beep = av.AudioFrame.from_ndarray(
+                (wave * 8000).astype(np.int16)[None], format="s16", layout="mono"
+            )
             beep.sample_rate, beep.pts, beep.time_base = 48000, 0, Fraction(1, 48000)
             fmt = sound.codec_context.format.name
-            for part in av.AudioResampler(format=fmt, layout="mono", rate=48000, frame_size=1024).resample(beep):
+            for part in av.AudioResampler(format=fmt, layout="mono", rate=48000, frame_size=1024).resample(
+                beep
+            ):
                 out.mux(sound.encode(part))
             out.mux(sound.encode(None))
     return path
@@ -123,7 +130,7 @@ def write_clip(
 
 @contextmanager
 def no_threads_left() -> Iterator[None]:
-    """Fails when a Python thread is left behind. FFmpeg's own threads are not Python's and end with its contexts."""
+    """Fails when a Python thread is left behind. (FFmpeg's are not Python's; they end with its contexts.)"""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:

@@ -101,6 +101,22 @@ def test_a_source_that_raises_is_reported_once_where_it_is_asked() -> None:
     assert source.closed >= 1
 
 
+def test_the_reason_is_there_as_soon_as_the_end_is() -> None:
+    """A camera's driver takes its time to close; the error must not be overlooked meanwhile."""
+
+    class SlowToClose(Counting):
+        def close(self) -> None:
+            time.sleep(0.2)
+            super().close()
+
+    grabber = Grabber(SlowToClose(0, then="raise"), latest_only=True)
+    while not grabber.ended:
+        assert grabber.take(5) is None
+    with pytest.raises(SourceError, match="camera lost"):
+        grabber.check()
+    grabber.close()
+
+
 def test_nothing_within_the_time_is_not_the_end() -> None:
     source = Counting(0, then="block")
     grabber = Grabber(source, latest_only=True)

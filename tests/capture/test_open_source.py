@@ -1,4 +1,4 @@
-"""The way in: what each `--source` opens, and what it says when it cannot. No camera is attached to a CI machine."""
+"""The way in: what each `--source` opens, and what it says when it cannot. Cameras are in tests/device."""
 
 from __future__ import annotations
 
@@ -93,6 +93,13 @@ def test_ioctl_numbers_are_those_of_the_kernel_headers() -> None:
     assert ioc(2, capability, 0) == v4l2.VIDIOC_QUERYCAP
     assert ioc(3, struct.calcsize("III32sII3I"), 2) == v4l2.VIDIOC_ENUM_FMT
     assert ioc(3, struct.calcsize("III6I2I"), 74) == v4l2.VIDIOC_ENUM_FRAMESIZES
+
+
+def test_formats_are_named_as_v4l2_ctl_names_them() -> None:
+    assert v4l2.fourcc_text(b"MJPG") == "MJPG"
+    assert v4l2.fourcc_text(b"Y16 ") == "Y16"
+    assert v4l2.fourcc_text(b"Y16\xa0") == "Y16-BE"
+    assert str(v4l2.Format("YUYV", ((640, 480), (320, 240)))) == "YUYV 640x480 320x240"
 
 
 def test_the_program_that_holds_a_device_is_named(tmp_path: Path) -> None:

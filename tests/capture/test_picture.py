@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import os
@@ -62,7 +63,9 @@ def test_grey_and_grey_with_alpha(tmp_path: Path) -> None:
     picture = read_picture(_save(tmp_path / "g.png", Pillow.fromarray(grey)))
     np.testing.assert_array_equal(picture.image, np.repeat(grey[..., None], 3, 2))
     assert picture.alpha is None
-    both = _save(tmp_path / "ga.png", Pillow.merge("LA", [Pillow.fromarray(grey), Pillow.fromarray(RGBA[..., 3])]))
+    both = _save(
+        tmp_path / "ga.png", Pillow.merge("LA", [Pillow.fromarray(grey), Pillow.fromarray(RGBA[..., 3])])
+    )
     picture = read_picture(both)
     np.testing.assert_array_equal(picture.image, np.repeat(grey[..., None], 3, 2))
     assert picture.alpha is not None
@@ -101,14 +104,18 @@ def test_exif_orientation(kind: str, orientation: int, tmp_path: Path) -> None:
     stored = Pillow.fromarray(np.ascontiguousarray(bars(48, 32)[..., ::-1]))
     exif = Pillow.Exif()
     exif[274] = orientation
-    options = {"png": {}, "webp": {"lossless": True}, "jpg": {"quality": 98, "subsampling": 0}, "tiff": {}}[kind]
+    options = {"png": {}, "webp": {"lossless": True}, "jpg": {"quality": 98, "subsampling": 0}, "tiff": {}}[
+        kind
+    ]
     path = _save(tmp_path / f"o.{kind}", stored, exif=exif, **options)
     from PIL import ImageOps
 
     expected = np.asarray(ImageOps.exif_transpose(Pillow.open(path)))[..., ::-1]
     picture = read_picture(path)
     assert picture.image.shape == expected.shape
-    np.testing.assert_allclose(picture.image.astype(int), expected.astype(int), atol=6 if kind == "jpg" else 0)
+    np.testing.assert_allclose(
+        picture.image.astype(int), expected.astype(int), atol=6 if kind == "jpg" else 0
+    )
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp", "tiff", "ppm"])
@@ -125,11 +132,17 @@ def test_one_pixel(ending: str, tmp_path: Path) -> None:
 def _claims(width: int, height: int) -> bytes:
     """A valid PNG header for a picture that is not there."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + b"\0" * 64
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + b"\0" * 64
+    )
 
 
-@pytest.mark.parametrize("size", [(20000, 20000), (16385, 1), (1, 16385), (12000, 12000), (2**31 - 1, 2**31 - 1)])
-def test_a_header_that_claims_too_much_is_refused_before_allocating(size: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "size", [(20000, 20000), (16385, 1), (1, 16385), (12000, 12000), (2**31 - 1, 2**31 - 1)]
+)
+def test_a_header_that_claims_too_much_is_refused_before_allocating(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
     path = tmp_path / "huge.png"
     path.write_bytes(_claims(*size))
     with pytest.raises(SourceError, match=f"too big, got {size[0]}x{size[1]}, expected at most") as caught:
@@ -152,7 +165,9 @@ for read in (read_picture, open_source):
     try: read({str(path)!r})
     except SourceError as error: print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.count("too big") == 2
 
 
@@ -174,14 +189,14 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"BM", b"II*\0", b"MM\0*", b"P6 "]),
+    st.sampled_from(
+        [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"BM", b"II*\0", b"MM\0*", b"P6 "]
+    ),
     st.binary(max_size=200),
 )
 def test_no_header_makes_the_parser_fail_in_another_way(start: bytes, rest: bytes) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         parse(start + rest)
-    except ValueError:
-        pass
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "webp", "PNG"])
@@ -191,7 +206,9 @@ def test_write_and_read_back(ending: str, tmp_path: Path) -> None:
     write_picture(path, image)
     back = read_picture(path).image
     inside = np.s_[2:20, 2:5]  # flat: JPEG and WebP share colour between neighbours
-    np.testing.assert_allclose(back[inside].astype(int), image[inside].astype(int), atol=0 if ending in "pngPNG" else 3)
+    np.testing.assert_allclose(
+        back[inside].astype(int), image[inside].astype(int), atol=0 if ending in "pngPNG" else 3
+    )
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -209,7 +226,7 @@ def test_write_alpha_and_sixteen_bits(tmp_path: Path) -> None:
 
 
 def test_write_refuses_with_a_hint_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="did you mean '.png'"):
+    with pytest.raises(UsageError, match=r"did you mean '\.png'"):
         write_picture(tmp_path / "out.pngg", BGR)
     with pytest.raises(UsageError, match=r"known: .png, .jpg"):
         write_picture(tmp_path / "out", BGR)
@@ -232,7 +249,9 @@ from live_relight.capture.picture import write_picture
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 write_picture({str(path)!r}, np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
     assert "SinkError: cannot write" in done.stderr
     assert "File too large" in done.stderr
     assert path.read_bytes() == before

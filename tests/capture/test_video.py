@@ -163,7 +163,7 @@ def test_a_clip_whose_sound_starts_first_keeps_its_offset(tmp_path: Path) -> Non
     assert [round(f.time, 2) for f in _all(_open(path))] == [0.5, 0.6, 0.7]
 
 
-# --- what can be wrong ---------------------------------------------------------------------------------------
+# --- what can be wrong --------------------------------------------------------------------------------
 
 
 def _refused(path: Path) -> str:
@@ -215,7 +215,11 @@ def test_a_video_without_frames(tmp_path: Path) -> None:
 
 def test_a_truncated_clip_gives_the_frames_that_are_there(tmp_path: Path) -> None:
     noise = [np.random.default_rng(i).integers(0, 255, (48, 64, 3), np.uint8) for i in range(20)]
-    for name, options in (("c.mkv", {}), ("c.mp4", {"movflags": "+faststart"}), ("f.mp4", {"movflags": "frag_keyframe+empty_moov"})):
+    for name, options in (
+        ("c.mkv", {}),
+        ("c.mp4", {"movflags": "+faststart"}),
+        ("f.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+    ):
         whole = write_clip(tmp_path / name, noise, options=options)
         data = whole.read_bytes()
         whole.write_bytes(data[: len(data) // 2])

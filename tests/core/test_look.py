@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,7 +78,7 @@ def test_kelvin_colours_are_positive_and_of_even_luma(kelvin: float) -> None:
 def test_kelvin_goes_from_orange_over_white_to_blue() -> None:
     np.testing.assert_allclose(kelvin_to_rgb(5600), (1, 1, 1), atol=1e-6)
     ratios = [kelvin_to_rgb(k)[0] / max(kelvin_to_rgb(k)[2], 1e-9) for k in range(1700, 20001, 100)]
-    assert all(a > b for a, b in zip(ratios, ratios[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(ratios))
 
 
 @given(st.floats(0, 1))

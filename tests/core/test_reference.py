@@ -72,7 +72,9 @@ def test_lights_add_up_in_linear_light() -> None:
     ball = sphere(SIZE)
     a, b = Light.of("key", az=60), Light.of("rim")
     planes = reference.coefficients(ball)
-    maps = [reference.light_map(planes, ball.guide, Look(lights), (0, 0, -1)) for lights in ((a,), (b,), (a, b))]
+    maps = [
+        reference.light_map(planes, ball.guide, Look(lights), (0, 0, -1)) for lights in ((a,), (b,), (a, b))
+    ]
     for k in (0, 1):
         np.testing.assert_allclose(maps[0][k] + maps[1][k], maps[2][k], atol=1e-9)
 
@@ -98,7 +100,9 @@ def test_kelvin_colours_the_light() -> None:
 
 def test_much_light_does_not_clip() -> None:
     ramp = np.broadcast_to(np.linspace(20, 235, 160).astype(np.uint8)[None, :, None], (120, 160, 3))
-    out = lit(plane(SIZE), Look((Light.of("key", az=0, el=0, power=4.0),), ambient=1.0), np.ascontiguousarray(ramp))
+    out = lit(
+        plane(SIZE), Look((Light.of("key", az=0, el=0, power=4.0),), ambient=1.0), np.ascontiguousarray(ramp)
+    )
     row = out[60, :, 1].astype(int)
     assert (np.diff(row) >= 0).all()
     assert (row == 255).mean() < 0.35
@@ -111,7 +115,9 @@ def test_guided_geometry_follows_the_picture_edge() -> None:
     person = (xx - 160) ** 2 + (yy - 120) ** 2 < 80**2
     big[person] = (90, 120, 200)
     small = resized(big, (80, 60))
-    alpha = resized(np.repeat(person[..., None], 3, 2).astype(np.uint8) * 255, (80, 60))[..., 0] / np.float32(255)
+    alpha = resized(np.repeat(person[..., None], 3, 2).astype(np.uint8) * 255, (80, 60))[..., 0] / np.float32(
+        255
+    )
     g = plane((80, 60))
     planes = reference.coefficients(Geometry(g.normal, g.depth, alpha.astype(np.float32), small))
     matte = reference.matte(planes[0], big / 255.0)

@@ -20,7 +20,9 @@ def geometry(alpha: Map, grey: Map, noise: float, rng: np.random.Generator) -> G
     normal = shaken(np.broadcast_to(np.float32([0, 0, 1]), (H, W, 3)))
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     guide = np.clip(grey * 255 + rng.normal(0, 3, grey.shape), 0, 255).astype(np.uint8)
-    return Geometry(normal, shaken(np.ones((H, W), np.float32)), np.clip(shaken(alpha), 0, 1), np.dstack([guide] * 3))
+    return Geometry(
+        normal, shaken(np.ones((H, W), np.float32)), np.clip(shaken(alpha), 0, 1), np.dstack([guide] * 3)
+    )
 
 
 def run(frames: list[Geometry], smoothing: Smoothing) -> list[Geometry]:
@@ -90,7 +92,9 @@ def test_change_of_size_starts_afresh() -> None:
     rng = np.random.default_rng(4)
     frame = geometry(*box_at(5), 0.02, rng)
     state, _ = step(None, frame, Smoothing())
-    small = Geometry(frame.normal[:20, :20], frame.depth[:20, :20], frame.alpha[:20, :20], frame.guide[:20, :20])
+    small = Geometry(
+        frame.normal[:20, :20], frame.depth[:20, :20], frame.alpha[:20, :20], frame.guide[:20, :20]
+    )
     _, smooth = step(state, small, Smoothing())
     assert smooth is small
 

@@ -99,9 +99,9 @@ def test_a_light_from_the_right_lights_the_right(guest: Results) -> None:
 
 
 def test_ctrl_c_ends_it(guest: Results) -> None:
-    for name in ("off", "lit"):
-        assert guest[name]["exit"] == 130, guest[name]["err"]
-        assert "Traceback" not in guest[name]["err"]
+    assert guest["off"]["exit"] == 130, guest["off"]["err"]
+    assert guest["off"]["seconds"] < 5
+    assert "Traceback" not in guest["off"]["err"]
 
 
 def test_cameras_are_listed(guest: Results) -> None:
@@ -113,11 +113,10 @@ def test_cameras_are_listed(guest: Results) -> None:
 
 
 def test_auto_takes_the_camera_and_the_virtual_camera(guest: Results) -> None:
-    done = guest["auto"]
-    assert done["exit"] == 0, done["err"]
-    said = done["out"] + done["err"]
-    assert "vivid" in said
-    assert vm.VIRTUAL_CAMERA in said
+    """Its second use: Debian's v4l2loopback does not offer a device again unless its writer saw to it."""
+    said = guest["lit"]["out"] + guest["lit"]["err"]
+    assert re.search("source.*vivid", said)
+    assert re.search(f"sink.*{vm.VIRTUAL_CAMERA}", said)
 
 
 def test_a_busy_camera_is_one_line(guest: Results) -> None:
@@ -126,9 +125,9 @@ def test_a_busy_camera_is_one_line(guest: Results) -> None:
     assert re.search("busy|in use", one_line(done["err"]))
 
 
-def test_an_unplugged_camera_ends_the_run_in_one_line(guest: Results) -> None:
+def test_an_unplugged_camera_ends_the_run(guest: Results) -> None:
     assert guest["unplug"]["exit"] == 0, guest["unplug"]["err"]
-    done = guest["unplugged"]
+    done = guest["lit"]
     assert done["exit"] == 1, done["err"]
     assert "Traceback" not in done["err"]
-    assert vm.CAMERA in done["err"]
+    assert re.search(r"live-relight: .*(gone|gives no picture)", done["err"])

@@ -64,7 +64,9 @@ def seen(image: Image, size: tuple[int, int], seed: int = 0) -> Geometry:
 
 
 @pytest.mark.parametrize("name", LOOKS)
-@pytest.mark.parametrize(("size", "shape"), [((448, 252), (288, 160)), ((333, 251), (160, 128)), ((64, 48), (256, 192))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((448, 252), (288, 160)), ((333, 251), (160, 128)), ((64, 48), (256, 192))]
+)
 def test_opengl_agrees_with_numpy(
     shader: OpenGLShader, name: str, size: tuple[int, int], shape: tuple[int, int]
 ) -> None:

@@ -52,14 +52,16 @@ def test_null_counts() -> None:
     assert sink.frames == 3
 
 
-# --- the virtual camera, on a machine that has none (the whole way is driven in tests/device) ------------------
+# --- the virtual camera, on a machine that has none (tests/device drives one) ----------------------------
 
 needs_none = pytest.mark.usefixtures("no_device")
 
 
 @pytest.fixture
 def no_device() -> None:
-    assert not virtual_camera.list_virtual_cameras(), "this machine has a virtual camera: rmmod v4l2loopback first"
+    assert not virtual_camera.list_virtual_cameras(), (
+        "this machine has a virtual camera: rmmod v4l2loopback first"
+    )
 
 
 @needs_none
@@ -109,7 +111,9 @@ from live_relight.sinks import open_sink
 try: open_sink("vcam", size=(64, 48), fps=30)
 except SinkError as error: print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert "pyvirtualcam is not installed; pip install 'live-relight[vcam]'" in done.stdout
 
 
@@ -123,5 +127,7 @@ print(sorted({"av", "pyvirtualcam"} & set(sys.modules)))
 import live_relight.capture.video, live_relight.sinks.file, live_relight.sinks.web
 print(sorted({"pyvirtualcam"} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.split() == ["[]", "[]"]

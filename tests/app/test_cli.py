@@ -1,0 +1,180 @@
+"""What a user may type wrong, and the small commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from live_relight.cli import build_parser, main
+
+BAD = [
+    (["run", "--sorce", "demo"], 2, "did you mean '--source'"),
+    (["run", "--frames", "0"], 2, "from 1"),
+    (["run", "--frames", "many"], 2, "--frames"),
+    (["run", "--fps", "-3"], 2, "above 0"),
+    (["run", "--size", "big"], 2, "WIDTHxHEIGHT"),
+    (["run", "--preset", "stduio"], 2, "did you mean 'studio'"),
+    (["run", "--engine", "onx"], 2, "did you mean 'onnx'"),
+    (["run", "--light", "key:azimuth=3"], 2, "did you mean 'az'"),
+    (["run", "--source", "demo", "--sink", "fil:x"], 2, "fil"),
+    (["run", "--source", "demo", "--sink", "pipewire", "--engine", "analytic"], 2, "pipewire"),
+    (["run", "--source", "/no/such/clip.mp4", "--sink", "null"], 1, "clip.mp4"),
+    (["run", "--source", "demo", "--sink", "file:/no/such/folder/o.mp4"], 1, "/no/such/folder"),
+    (["run", "--source", "demo", "--sink", "file:o.xyz"], 2, ".mp4"),
+    (["run", "--source", "/dev/video93", "--sink", "null"], 1, "/dev/video93"),
+    (["run", "--engine", "onnx:/no/net.onnx"], 1, "net.onnx"),
+    (["run", "--engine", "tensorrt"], 1, "--engine onnx"),
+    (["run", "--config", "/no/config.toml"], 2, "no such file"),
+    (["run", "--stats", "/no/such/folder/s.jsonl", "--engine", "analytic"], 1, "--stats"),
+    (["run", "--ambient", "-1"], 2, "ambient"),
+    (["photo", "/no/in.png", "out.png"], 1, "no such file"),
+    (["video", "/no/in.mp4", "out.mp4"], 1, "no such file"),
+    (["presets", "show"], 2, "no name"),
+    (["presets", "show", "none"], 2, "no such preset"),
+    (["engines", "info", "none"], 1, "no such network"),
+    (["dance"], 2, "dance"),
+    ([], 2, "COMMAND"),
+]
+
+
+@pytest.mark.parametrize(("args", "status", "said"), BAD, ids=[" ".join(a) for a, _, _ in BAD])
+def test_mistakes_are_one_line(
+    args: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(args) == status
+    err = capsys.readouterr().err.strip()
+    error = err.splitlines()[-1]
+    assert said in error
+    assert error.startswith("live-relight: ")
+    assert "Traceback" not in err
+    assert len([line for line in err.splitlines() if line.startswith("live-relight:")]) == 1
+
+
+def test_broken_network_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"not a network")
+    assert main(["run", "--engine", f"onnx:{tmp_path / 'bad.onnx'}"]) == 1
+    assert "bad.onnx" in capsys.readouterr().err
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (["presets"], ["presets", "show", "window"], ["engines"], ["engines", "info"], ["cameras"]):
+        assert main(args) == 0
+        assert capsys.readouterr().out.strip()
+
+
+def test_doctor_finds_what_run_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "broken" not in out
+    for topic in ("OpenGL", "network", "engine", "camera", "virtual camera"):
+        assert topic in out
+
+
+def test_preset_saved_from_lights_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main(["presets", "save", "mine", "--light", "key:az=10", "--ambient", "0.3"]) == 0
+    assert main(["presets", "show", "mine"]) == 0
+    out = capsys.readouterr().out
+    assert "az = 10" in out
+    assert "ambient = 0.3" in out
+    assert main(["presets", "save", "../evil"]) == 2
+
+
+def test_bench_prints_each_stage_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "b.json"
+    assert main(["bench", "--frames", "6", "--size", "320x180", "--json", str(target)]) == 0
+    result = json.loads(target.read_text())
+    assert set(result) >= {
+        "fps",
+        "core_ms_per_frame",
+        "latency_ms",
+        "stages",
+        "size",
+        "engine",
+        "gl",
+        "cores",
+    }
+    assert set(result["stages"]) == {"read", "estimate", "smooth", "shade", "send"}
+    assert result["size"] == "320x180"
+    out = capsys.readouterr().out
+    assert all(name in out for name in result["stages"])
+
+
+def test_photo_keeps_size_and_transparency(tmp_path: Path) -> None:
+    rgba = np.zeros((37, 53, 4), np.uint8)
+    rgba[..., :3] = 120
+    rgba[5:30, 10:40, 3] = 255
+    cv2.imwrite(str(tmp_path / "in.png"), rgba)
+    assert main(["photo", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--engine", "analytic"]) == 0
+    out = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert out.shape == rgba.shape
+    np.testing.assert_array_equal(out[..., 3], rgba[..., 3])
+    assert np.abs(out[..., :3].astype(int) - 120).max() > 10
+
+
+@pytest.mark.parametrize("kind", ["grey", "16 bit", "1x1", "wide"])
+def test_odd_pictures_come_out_right(tmp_path: Path, kind: str) -> None:
+    image = {
+        "grey": np.full((40, 50), 90, np.uint8),
+        "16 bit": np.full((40, 50, 3), 90 * 257, np.uint16),
+        "1x1": np.full((1, 1, 3), 90, np.uint8),
+        "wide": np.full((3, 900, 3), 90, np.uint8),
+    }[kind]
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+    cv2.imwrite(str(source), image)
+    assert main(["photo", str(source), str(target), "--engine", "analytic"]) == 0
+    out = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+    assert out.dtype == np.uint8
+    assert out.shape == (*image.shape[:2], 3)
+
+
+def test_same_in_and_out_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    before = path.read_bytes()
+    assert main(["photo", str(path), str(path), "--engine", "analytic"]) == 2
+    assert path.read_bytes() == before
+
+
+def test_maps_are_written_at_the_pictures_size(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "in.png"), np.full((60, 80, 3), 120, np.uint8))
+    maps = tmp_path / "maps"
+    args = ["photo", str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--engine", "analytic"]
+    assert main([*args, "--maps", str(maps)]) == 0
+    with np.load(maps / "maps.npz") as data:
+        assert data["depth"].shape == data["alpha"].shape == (60, 80)
+        assert data["normal"].shape == (60, 80, 3)
+        np.testing.assert_allclose(np.linalg.norm(data["normal"], axis=-1), 1, atol=1e-3)
+        assert data["intrinsics"].shape == (3, 3)
+        middle = data["normal"][30, 40]
+    assert middle[2] > 0.98
+    depth = cv2.imread(str(maps / "depth.png"), cv2.IMREAD_UNCHANGED)
+    assert depth.dtype == np.uint16
+    assert depth[30, 40] > depth[30, 60]  # near is bright
+    normals = cv2.imread(str(maps / "normals.png"))
+    assert normals[30, 40, 0] > 250  # BGR: z is blue, facing the camera
+    for name in ("alpha.png", "shading.png"):
+        assert cv2.imread(str(maps / name)) is not None
+
+
+def test_folder_goes_on_past_a_broken_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    cv2.imwrite(str(source / "a.png"), np.full((20, 30, 3), 120, np.uint8))
+    (source / "b.png").write_text("no picture")
+    cv2.imwrite(str(source / "c.bmp"), np.full((20, 30, 3), 120, np.uint8))
+    assert main(["photo", str(source), str(tmp_path / "out"), "--engine", "analytic"]) == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert "b.png" in capsys.readouterr().err
+
+
+def test_help_of_every_command_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for line in build_parser().format_help().splitlines():
+        assert len(line) <= 100

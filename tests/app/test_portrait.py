@@ -1,0 +1,51 @@
+"""A real portrait, lit from either side: the cheek on the light's side gets brighter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+
+from live_relight.cli import main
+
+# Both cheeks of skimage.data.astronaut() (512 x 512): left and right as seen in the picture.
+LEFT = (slice(124, 146), slice(186, 202))
+RIGHT = (slice(124, 146), slice(246, 262))
+
+
+def cheeks(image: np.ndarray) -> tuple[float, float]:
+    return float(image[LEFT].mean()), float(image[RIGHT].mean())
+
+
+def test_the_lit_cheek_is_on_the_lights_side(tmp_path: Path) -> None:
+    portrait = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
+    source = tmp_path / "portrait.png"
+    cv2.imwrite(str(source), portrait)
+    lit = {}
+    for az in (60, -60):
+        target = tmp_path / f"{az}.png"
+        assert main(["photo", str(source), str(target), "--light", f"key:az={az}", "--ambient", "0.5"]) == 0
+        lit[az] = cv2.imread(str(target))
+        assert lit[az].shape == portrait.shape
+    before = cheeks(portrait)
+    # Against the picture's own light, each cheek gains where the light is and not where it is not.
+    gain = {
+        az: [after / b for after, b in zip(cheeks(image), before, strict=True)] for az, image in lit.items()
+    }
+    assert gain[60][1] > 1.15 * gain[60][0], gain
+    assert gain[-60][0] > 1.15 * gain[-60][1], gain
+    # and between the two pictures the sides change places
+    assert cheeks(lit[60])[1] > cheeks(lit[-60])[1] + 15
+    assert cheeks(lit[-60])[0] > cheeks(lit[60])[0] + 15
+
+
+def test_the_wall_is_not_lit(tmp_path: Path) -> None:
+    portrait = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
+    source, target = tmp_path / "portrait.png", tmp_path / "out.png"
+    cv2.imwrite(str(source), portrait)
+    assert main(["photo", str(source), str(target), "--light", "key:az=60,power=2", "--ambient", "1"]) == 0
+    out = cv2.imread(str(target)).astype(int)
+    wall = (slice(20, 120), slice(330, 385))  # between hair and shuttle
+    assert np.abs(out[wall] - portrait[wall]).mean() < 3.0

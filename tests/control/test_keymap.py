@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from live_relight import presets
+from live_relight.control.keymap import ACTIONS, ControlState, press, status_line
+from live_relight.control.terminal import decode
+from live_relight.core.errors import LiveRelightError
+from live_relight.core.look import Look
+
+NAMES = ["studio", "window", "off"]
+
+
+def load(name: str) -> Look:
+    return presets.load(name).look
+
+
+def save(name: str, look: Look) -> str:
+    return f"{name}.toml"
+
+
+def pressed(*keys: str, state: ControlState | None = None) -> ControlState:
+    state = state or ControlState(load("studio"), "studio")
+    for key in keys:
+        state = press(state, key, lambda: NAMES, load, save)
+    return state
+
+
+def test_keys_change_the_chosen_light_only() -> None:
+    before = pressed()
+    after = pressed("2", "right", "up", "+", "w")
+    assert after.selected == 1
+    assert after.look.lights[0] == before.look.lights[0]
+    old, new = before.look.lights[1], after.look.lights[1]
+    assert new.az == old.az + 5
+    assert new.el == old.el + 5
+    assert new.power > old.power
+    assert new.kelvin < old.kelvin
+
+
+def test_opposite_keys_take_each_other_back() -> None:
+    for a, b in (
+        ("left", "right"),
+        ("up", "down"),
+        ("w", "c"),
+        ("<", ">"),
+        (" ", " "),
+        ("b", "b"),
+        ("a", "A"),
+    ):
+        assert pressed(a, b).look.lights[0] == pressed().look.lights[0]
+        assert abs(pressed(a, b).look.ambient - pressed().look.ambient) < 1e-9
+
+
+def test_dimmer_goes_out_and_brighter_comes_back() -> None:
+    dark = pressed(*["-"] * 60)
+    assert dark.look.lights[0].power == 0.0
+    assert pressed("+", state=dark).look.lights[0].power > 0.0
+
+
+def test_presets_go_round() -> None:
+    assert [pressed(*["p"] * n).preset for n in range(4)] == ["studio", "window", "off", "studio"]
+
+
+def test_reset_brings_the_preset_back() -> None:
+    assert pressed("right", "right", "+", "r").look == load("studio")
+
+
+def test_before_shows_the_picture_untouched() -> None:
+    assert pressed("b").shown.untouched
+    assert not pressed("b", "b").shown.untouched
+
+
+def test_lights_that_are_not_there_say_so() -> None:
+    assert "no light 7" in pressed("7").message
+    assert "no lights" in pressed("p", "p", "right").message
+    assert "press h" in pressed("x").message
+
+
+def test_save_and_its_failure_are_said() -> None:
+    assert "mine.toml" in pressed("s").message
+
+    def broken(name: str, look: Look) -> str:
+        raise LiveRelightError("disk", "full")
+
+    assert "full" in press(pressed(), "s", lambda: NAMES, load, broken).message
+
+
+@given(st.lists(st.sampled_from([*ACTIONS, *"12345678prsx", "enter", "\u00e9"]), max_size=60))
+def test_any_sequence_of_keys_leaves_a_valid_state(keys: list[str]) -> None:
+    state = pressed(*keys)
+    assert state.preset in NAMES
+    line = status_line(state, 29.97, 0.043, 2)
+    assert "\n" not in line
+    assert "30.0 fps 43 ms" in line
+    assert "2 dropped" in line
+
+
+def test_terminal_sequences() -> None:
+    assert decode("\x1b[A\x1b[Bq\tz") == ["up", "down", "q", "tab", "z"]
+    assert decode("\x1bOC\x1b[1;5D\x1b[3~w") == ["right", "w"]
+    assert decode("\x1b") == []
+
+
+@given(st.text(max_size=20))
+def test_decoding_takes_anything(text: str) -> None:
+    for key in decode(text):
+        assert len(key) > 1 or key.isprintable()
