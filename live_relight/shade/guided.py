@@ -20,9 +20,8 @@ Plane = npt.NDArray[Any]
 
 def _mean(plane: Plane, radius: int) -> Plane:
     k = 2 * radius + 1
-    mean: Any = cv2.blur(plane, (k, k), borderType=cv2.BORDER_REPLICATE)
-    same: Plane = np.asarray(mean).reshape(plane.shape)
-    return same  # OpenCV drops sides of length 1
+    # OpenCV drops sides of length 1
+    return np.asarray(cv2.blur(plane, (k, k), borderType=cv2.BORDER_REPLICATE)).reshape(plane.shape)
 
 
 def _fill(geometry: Geometry) -> list[Plane]:
@@ -49,7 +48,7 @@ def _by_colour(guide: Image, target: Plane, radius: int, eps: float) -> list[Pla
     cov = [_mean(c * target, radius) - mc * mt for c, mc in zip(i, m, strict=True)]
 
     def var(j: int, k: int) -> Plane:
-        return _mean(i[j] * i[k], radius) - m[j] * m[k]
+        return np.asarray(_mean(i[j] * i[k], radius) - m[j] * m[k])
 
     e = np.float32(eps)
     a, b, c, d, f, g = var(0, 0) + e, var(0, 1), var(0, 2), var(1, 1) + e, var(1, 2), var(2, 2) + e
