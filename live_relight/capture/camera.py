@@ -50,21 +50,24 @@ class CameraSource:
         self.name = f"camera {device}" + (f" ({label})" if label else "")
         self.note = note
         self._fit = fit
+        self._size: tuple[int, int] | None = None
         self._capture = self._open(device, fit.size or DEFAULT_SIZE, fps or DEFAULT_FPS)
         self._guard = Guard(self._capture.release)
         self._index = 0
         try:
             # The first picture tells the real size, and whether the camera works at all.
-            self._first: tuple[Image, float] | None = self._grab()
+            self._first = self._grab()
         except BaseException:
             self._capture.release()
             raise
+        assert self._first is not None  # nobody else can have closed it yet
         self._size = (self._first[0].shape[1], self._first[0].shape[0])
         said = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.fps = said if 0 < said <= 1000 else fps or DEFAULT_FPS
 
     @property
     def size(self) -> tuple[int, int]:
+        assert self._size is not None
         return self._size
 
     def read(self) -> Frame | None:
@@ -72,11 +75,10 @@ class CameraSource:
         with self._guard as open_:
             if not open_:
                 return None
-            item, self._first = self._first, None
-            image, when = item or self._grab()
-        if self._guard.closed:
+            item, self._first = self._first or self._grab(), None
+        if item is None or self._guard.closed:
             return None
-        frame = Frame(image, when, self._index)
+        frame = Frame(*item, self._index)
         self._index += 1
         return frame
 
@@ -100,31 +102,26 @@ class CameraSource:
             capture.release()
         raise self._refused("it does not open")
 
-    def _grab(self) -> tuple[Image, float]:
-        """One good picture. Single bad ones (a torn JPEG) are passed over until patience runs out."""
+    def _grab(self) -> tuple[Image, float] | None:
+        """One good picture; None when closed meanwhile. Single bad ones (a torn JPEG) are passed over until
+        patience runs out."""
         end = time.monotonic() + PATIENCE
         while True:
             ok, pixels = self._capture.read()
             now = time.monotonic()
             if ok and pixels is not None and pixels.size:
-                return self._fit_to_first(_bgr(np.asarray(pixels))), self._capture_time(now)
-            if now > end or self._guard_closed():
-                raise self._refused("no picture for some seconds")
+                return self._fitted(_bgr(np.asarray(pixels))), self._capture_time(now)
+            if self._guard.closed:
+                return None
+            if now > end:
+                raise self._refused(f"nothing for {PATIENCE:g} seconds")
             if _LINUX and not os.path.exists(self._path):
                 raise SourceError(f"{self.name} is gone", "unplugged?", todo="plug it in and start again")
             time.sleep(0.01)  # a dead device fails at once; do not spin
 
-    def _fit_to_first(self, image: Image) -> Image:
-        image = self._fit.apply(image)
-        size = getattr(self, "_size", None)
-        if size is not None and (image.shape[1], image.shape[0]) != size:
-            # The driver switched mode under us: keep the promised size.
-            image = Fit(size).apply(image)
-        return image
-
-    def _guard_closed(self) -> bool:
-        guard: Guard | None = getattr(self, "_guard", None)
-        return guard is not None and guard.closed
+    def _fitted(self, image: Image) -> Image:
+        # The second step does something only when a driver switches mode under us: the promised size stays.
+        return Fit(self._size).apply(self._fit.apply(image))
 
     def _capture_time(self, now: float) -> float:
         """V4L2 stamps frames on the monotonic clock at capture; anything implausible counts as 'now'."""
@@ -132,6 +129,8 @@ class CameraSource:
         return stamp if now - 1.0 < stamp <= now else now
 
     def _refused(self, reason: str) -> SourceError:
+        if self._size is not None:
+            return SourceError(f"{self.name} stopped", reason, todo="plug it in again and start anew")
         others = holders(self._path) if _LINUX else []
         if others:
             who = ", ".join(others)

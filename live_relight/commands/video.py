@@ -30,9 +30,10 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         stop = stack.enter_context(signals())
         clip = open_source(str(source), pace=False)
         stack.callback(clip.close)
-        sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
-        stack.callback(sink.close)
         relighter = stack.enter_context(Relighter(settings))
+        sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
+        # A failure leaves nothing half done under OUT's name; an interrupt keeps what is finished.
+        stack.push(lambda kind, error, trace: sink.discard() if kind else sink.close())
         total = min(frames or sys.maxsize, getattr(clip, "frame_count", None) or sys.maxsize)
         bar = tqdm(total=total if total < sys.maxsize else None, unit="frame", dynamic_ncols=True)
         stack.callback(bar.close)

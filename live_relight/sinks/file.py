@@ -12,7 +12,14 @@ import av
 import av.container
 import av.error
 import av.video
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 
 from live_relight.core.errors import SinkError, UsageError, nearest
 from live_relight.core.frames import Frame
@@ -68,6 +75,7 @@ class FileSink:
         self._size = size
         self._fps = fps
         self._lock = threading.Lock()
+        self._reformatter = VideoReformatter()
         self._last_pts = -TICK
         self._start: float | None = 0.0 if audio_from is not None else None
         kind = FORMATS[check_ending(self.path)]
@@ -134,12 +142,14 @@ class FileSink:
         if self._start is None:
             self._start = frame.time
         pts = max(round((frame.time - self._start) * CLOCK), self._last_pts + TICK)
-        picture = av.VideoFrame.from_ndarray(pad_to_even(frame.image), format="bgr24").reformat(
+        picture = self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(pad_to_even(frame.image), format="bgr24"),
             format="yuv420p",
             src_color_range=ColorRange.JPEG,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
             interpolation=_FLAGS,
+            threads=1,
         )
         picture.pts, picture.time_base = pts, Fraction(1, CLOCK)
         picture.duration = round(CLOCK / self._fps)

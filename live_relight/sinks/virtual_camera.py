@@ -24,6 +24,7 @@ from live_relight.core.errors import SinkError
 from live_relight.core.frames import Frame
 
 from . import loopback
+from .loopback import State
 from .pad import check_frame, even, pad_to_even
 
 LABEL = "Live Relight"
@@ -58,14 +59,7 @@ def installed() -> bool:
 def list_virtual_cameras() -> list[VirtualCameraInfo]:
     """v4l2loopback devices that nobody feeds, our own label first. Linux only: elsewhere the drivers cannot
     be asked without opening them, and the list is empty."""
-    found = []
-    for entry in Path("/sys/class/video4linux").glob("video*"):
-        device = f"/dev/{entry.name}"
-        if loopback.state(device) in (loopback.State.FREE, loopback.State.STUCK):
-            with contextlib.suppress(OSError):
-                label = (entry / "name").read_text(errors="replace").strip()
-                found.append(VirtualCameraInfo(device, label))
-    return sorted(found, key=lambda camera: (camera.label != LABEL, _number(camera.device)))
+    return [info for info, state in _loopback_devices() if state in (State.FREE, State.STUCK)]
 
 
 class VirtualCameraSink:
@@ -105,7 +99,7 @@ class VirtualCameraSink:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
-            if self._path and loopback.state(self._path) in (loopback.State.STUCK, loopback.State.FED):
+            if self._path and loopback.state(self._path) in (State.STUCK, State.FED):
                 loopback.free(self._path)  # we were the one who fed it, so nobody is disturbed
 
 
@@ -131,24 +125,40 @@ def _free_device(device: str) -> str:
     """The device to feed on Linux. We look before pyvirtualcam does: a refusal of its own leaves the device
     open for as long as the program runs, and says less. Raises SinkError."""
     if not device:
-        there = list_virtual_cameras()
+        there = _loopback_devices()
         if not there:
             raise SinkError("no virtual camera", todo=f"to make one: {how_to_make_one()}")
-        device = there[0].device
+        # A free one if there is any; else the first one tells why it cannot be had.
+        device = next((i.device for i, s in there if s in (State.FREE, State.STUCK)), there[0][0].device)
     state = loopback.state(device)
     what = f"cannot open virtual camera {device}"
-    if state is loopback.State.MISSING:
+    if state is State.MISSING:
         raise SinkError(what, "no such device", todo=f"to make one: {how_to_make_one()}")
-    if state is loopback.State.FORBIDDEN:
+    if state is State.FORBIDDEN:
         raise SinkError(what, "no permission", todo="sudo usermod -aG video $USER, then log in again")
-    if state is loopback.State.OTHER:
+    if state is State.OTHER:
         raise SinkError(what, "another kind of device", "a v4l2loopback device", "see 'live-relight doctor'")
-    if state is loopback.State.FED:
+    if state is State.FED:
         todo = "close the program that feeds it; after a crash also those that show it"
         raise SinkError(what, "in use already", todo=todo)
-    if state is loopback.State.STUCK:
+    if state is State.STUCK:
         loopback.free(device)
     return device
+
+
+def _loopback_devices() -> list[tuple[VirtualCameraInfo, State]]:
+    """All of them, whatever their state, our own label first."""
+    found = []
+    for entry in Path("/sys/class/video4linux").glob("video*"):
+        device = f"/dev/{entry.name}"
+        state = loopback.state(device)
+        # One that may not be opened is recognised by its place: cameras hang on a bus, loopbacks on nothing.
+        virtual = "/devices/virtual/video4linux/" in str(entry.resolve())
+        if state in (State.FREE, State.FED, State.STUCK) or (state is State.FORBIDDEN and virtual):
+            with contextlib.suppress(OSError):
+                label = (entry / "name").read_text(errors="replace").strip()
+                found.append((VirtualCameraInfo(device, label), state))
+    return sorted(found, key=lambda item: (item[0].label != LABEL, _number(item[0].device)))
 
 
 def _short(error: Exception) -> str:

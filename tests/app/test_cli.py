@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -178,3 +179,41 @@ def test_help_of_every_command_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("COLUMNS", "100")
     for line in build_parser().format_help().splitlines():
         assert len(line) <= 100
+
+
+def test_video_keeps_every_frame_and_the_sound(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    clip_with_sound(source, frames=9, size=(161, 91))
+    assert main(["video", str(source), str(target), "--engine", "analytic"]) == 0
+    with av.open(str(target)) as made, av.open(str(source)) as original:
+        assert sum(1 for _ in made.decode(video=0)) == sum(1 for _ in original.decode(video=0)) == 9
+    with av.open(str(target)) as made, av.open(str(source)) as original:
+        assert [p.dts for p in made.demux(audio=0)] == [p.dts for p in original.demux(audio=0)]
+
+
+def test_failed_video_leaves_the_old_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    source.write_bytes(b"not a video")
+    target.write_bytes(b"an older one")
+    assert main(["video", str(source), str(target), "--engine", "analytic"]) == 1
+    assert target.read_bytes() == b"an older one"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def clip_with_sound(path: Path, frames: int, size: tuple[int, int]) -> None:
+    """H.264 (odd sizes as 4:4:4) and AAC."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = *size, "yuv444p"
+        audio = out.add_stream("aac", rate=48000)
+        for i in range(frames):
+            grey = np.full((size[1], size[0], 3), 60 + i * 5, np.uint8)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+        for i in range(frames * 48000 // 30 // 1024):
+            wave = (np.sin(np.arange(1024) / 20) * 0.3).astype(np.float32)[None]
+            sound = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+            sound.sample_rate, sound.pts = 48000, i * 1024
+            out.mux(audio.encode(sound))
+        out.mux(video.encode())
+        out.mux(audio.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -33,11 +34,10 @@ def _send(sink: WebSink, image: Image, index: int = 0) -> None:
 
 
 def _get(sink: WebSink, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", sink.port, timeout=20)
-    connection.request("GET", path, headers=headers)
-    reply = connection.getresponse()
-    body = reply.read()
-    connection.close()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", sink.port, timeout=20)) as connection:
+        connection.request("GET", path, headers=headers)
+        with connection.getresponse() as reply:
+            body = reply.read()
     return reply.status, {k.lower(): v for k, v in reply.getheaders()}, body
 
 

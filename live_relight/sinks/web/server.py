@@ -13,6 +13,7 @@ import json
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
@@ -81,8 +82,9 @@ class PreviewServer(http.server.ThreadingHTTPServer):
         for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits to send
+        end = time.monotonic() + 0.7  # for all together
         for thread in connections.values():
-            thread.join(0.3)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def stats(self) -> dict[str, object]:
         return {
