@@ -57,7 +57,9 @@ def cut_out(image: np.ndarray) -> np.ndarray:
 
 def wall(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The backdrop with the person painted out: nearby wall, spread inwards."""
-    hole = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((25, 25), np.uint8))
+    hole = (alpha > 0.02).astype(np.uint8)
+    cv2.fillPoly(hole, [np.array(OUTLINE, np.int32)], 1)  # also what GrabCut gave to the wall by mistake
+    hole = cv2.dilate(hole, np.ones((29, 29), np.uint8))
     small = cv2.resize(image, (320, 180), interpolation=cv2.INTER_AREA)
     filled = cv2.inpaint(
         small, cv2.resize(hole, (320, 180), interpolation=cv2.INTER_NEAREST), 8, cv2.INPAINT_TELEA
