@@ -43,8 +43,8 @@ def shading_picture(image: Image, geometry: Geometry, look: Look) -> Image:
     scale = min(1.0, (SHADING_PIXELS / (w * h)) ** 0.5)
     small = resized(image, (max(1, round(w * scale)), max(1, round(h * scale))))
     planes = coefficients(geometry)
-    diffuse, gloss = reference.light_map(planes, small, look, head_point(geometry, look.fov))
-    lit = linear_to_srgb(0.5 * diffuse + gloss).astype(np.float32)
+    light = reference.light_map(planes, small, look, head_point(geometry, look.fov))
+    lit = linear_to_srgb(0.5 * light[..., :3] + light[..., 3:]).astype(np.float32)
     big = cv2.resize(lit, (w, h), interpolation=cv2.INTER_LINEAR).reshape(h, w, 3)
     alpha = full_size(image, geometry)[2][..., None]
     return np.asarray(np.rint(big * alpha * 255.0), np.uint8)

@@ -12,6 +12,10 @@ vec3 linear_to_srgb(vec3 v) {
     return mix(v * 12.92, curve, step(0.0031308, v));
 }
 
+float luma(vec3 bgr) {
+    return dot(bgr, vec3(0.0722, 0.7152, 0.2126));
+}
+
 float brightest(vec3 v) {
     return max(v.x, max(v.y, v.z));
 }

@@ -4,8 +4,7 @@
 #include "colour.glsl"
 
 uniform sampler2D picture;       // sRGB-encoded BGR
-uniform sampler2D diffuse_map;   // linear BGR, any size
-uniform sampler2D gloss_map;
+uniform sampler2D light_map;     // diffuse BGR, luma of the highlights; linear, any size
 uniform float ambient;           // on the light already there: on the person
 uniform float backdrop;          // and behind
 uniform vec2 alpha_ends;         // guided alpha that counts as 0 and as 1
@@ -17,8 +16,10 @@ void main() {
     vec3 encoded = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
     float alpha = smoothstep(alpha_ends.x, alpha_ends.y, guided(ALPHA, uv, encoded));
     vec3 base = srgb_to_linear(encoded);
-    vec3 gain = mix(vec3(backdrop), ambient + texture(diffuse_map, uv).xyz, alpha);
-    vec3 lit = base * gain + texture(gloss_map, uv).xyz * alpha;
+    vec4 light = texture(light_map, uv);
+    vec3 gain = mix(vec3(backdrop), ambient + light.xyz, alpha);
+    // Highlights take the colour of the diffuse light at their place.
+    vec3 lit = base * gain + light.xyz * (light.w * alpha / max(luma(light.xyz), 1e-3));
     // What no light reaches comes out as it went in, to the bit.
     colour = vec4(lit == base ? encoded : linear_to_srgb(shoulder(lit, base)), 1.0);
 }

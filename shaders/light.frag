@@ -1,6 +1,7 @@
 #version 330
 // Lambert and normalised Blinn-Phong for every light: what falls on the surface, at the light map's size.
 #include "guided.glsl"
+#include "colour.glsl"
 
 uniform sampler2D guide;      // the picture at this size, sRGB-encoded BGR
 uniform vec2 half_tangents;   // tan of half the horizontal and vertical field of view
@@ -12,8 +13,7 @@ uniform float shininess;
 uniform float max_falloff;
 
 in vec2 uv;
-layout(location = 0) out vec4 diffuse;
-layout(location = 1) out vec4 gloss;
+out vec4 light;  // diffuse BGR, luma of the highlights
 
 void main() {
     vec3 picture = texelFetch(guide, ivec2(gl_FragCoord.xy), 0).xyz;
@@ -23,7 +23,7 @@ void main() {
     vec3 p = depth * vec3((uv.x * 2.0 - 1.0) * half_tangents.x, (1.0 - uv.y * 2.0) * half_tangents.y, -1.0);
     vec3 view = normalize(-p);
     vec3 total = vec3(0.0);
-    vec3 shine = vec3(0.0);
+    float shine = 0.0;
     for (int i = 0; i < COUNT; i++) {
         vec4 place = lamp_place[i];
         vec3 colour = lamp_colour[i].xyz;
@@ -39,8 +39,7 @@ void main() {
         float lobe = pow(clamp(dot(n, halfway), 0.0, 1.0), shininess) * clamp(cosine, 0.0, 1.0) * fall;
         bool everywhere = place.w == 2.0;
         total += colour * (everywhere ? 1.0 : lambert);
-        shine += colour * (everywhere ? 0.0 : lobe * specular);
+        shine += luma(colour) * (everywhere ? 0.0 : lobe * specular);
     }
-    diffuse = vec4(total, 1.0);
-    gloss = vec4(shine, 1.0);
+    light = vec4(total, shine);
 }

@@ -162,13 +162,12 @@ def _unit(v: Floats) -> Floats:
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6))
 
 
-def light_map(
-    planes: Map, guide: Image, look: Look, head: tuple[float, float, float]
-) -> tuple[Floats, Floats]:
+def light_map(planes: Map, guide: Image, look: Look, head: tuple[float, float, float]) -> Floats:
     """Light on the surface at the guide's size (h x w x 3 uint8).
 
-    Returns (diffuse, specular), each h x w x 3 linear BGR: the factor on the surface's own colour
-    (Lambert), and what is added to it (normalised Blinn-Phong).
+    Returns h x w x 4: linear BGR factor on the surface's own colour (Lambert), and the luma of what is
+    added to it (normalised Blinn-Phong). Highlights take the colour of the diffuse light at their place:
+    exact for one light, close for several, and a third less to read for every pixel of the picture.
     """
     g = guide.astype(np.float64) / 255.0
     h, w = g.shape[:2]
@@ -179,7 +178,7 @@ def light_map(
     y = (1.0 - (np.arange(h) + 0.5) / h * 2.0) * ty
     p = np.stack([x[None] * depth, y[:, None] * depth, -depth], axis=-1)
     view = _unit(-p)
-    diffuse, specular = np.zeros_like(p), np.zeros_like(p)
+    diffuse, specular = np.zeros_like(p), np.zeros((h, w))
     # F0 = 0.04 (skin, cloth) at the default strength; (m + 8) / 8 normalises the lobe
     # (Akenine-Moeller et al., Real-Time Rendering)
     strength = 0.16 * look.specular * (SHININESS + 8.0) / 8.0
@@ -197,8 +196,8 @@ def light_map(
         half = _unit(toward + view)
         gloss = np.clip((n * half).sum(axis=-1), 0.0, 1.0) ** SHININESS * np.clip(cosine, 0.0, 1.0) * fall
         diffuse += lambert[..., None] * colour
-        specular += gloss[..., None] * colour * strength
-    return diffuse, specular
+        specular += gloss * (colour @ np.asarray(LUMA)) * strength
+    return np.concatenate([diffuse, specular[..., None]], axis=-1)
 
 
 def shoulder(lit: Floats, base: Floats) -> Floats:
@@ -213,14 +212,17 @@ def shoulder(lit: Floats, base: Floats) -> Floats:
     return np.asarray(np.where(after > before, lit * rolled / np.maximum(after, 1e-6), lit))
 
 
-def composite(image: Image, alpha_plane: Floats, diffuse: Floats, specular: Floats, look: Look) -> Image:
-    """image H x W x 3 uint8; diffuse, specular at any size (sampled bilinearly). Returns H x W x 3 uint8."""
+def composite(image: Image, alpha_plane: Floats, light: Floats, look: Look) -> Image:
+    """image H x W x 3 uint8; light as from `light_map`, any size (sampled bilinearly). H x W x 3 uint8."""
     encoded = image.astype(np.float64) / 255.0
     size = (image.shape[1], image.shape[0])
     alpha = matte(alpha_plane, encoded)[..., None]
     base = srgb_to_linear(encoded)
-    gain = look.backdrop + (look.ambient + sample(diffuse, size) - look.backdrop) * alpha
-    lit = base * gain + sample(specular, size) * alpha
+    fallen = sample(light, size)
+    diffuse, gloss = fallen[..., :3], fallen[..., 3:]
+    gain = look.backdrop + (look.ambient + diffuse - look.backdrop) * alpha
+    tint = diffuse / np.maximum(diffuse @ np.asarray(LUMA), 1e-3)[..., None]
+    lit = base * gain + gloss * tint * alpha
     out = linear_to_srgb(shoulder(lit, base))
     return np.asarray(np.rint(out * 255.0), np.uint8)
 
@@ -230,5 +232,5 @@ def relight(image: Image, light_guide: Image, geometry: Geometry, look: Look) ->
     if look.untouched:
         return image.copy()
     planes = coefficients(geometry)
-    diffuse, specular = light_map(planes, light_guide, look, head_point(geometry, look.fov))
-    return composite(image, planes[0], diffuse, specular, look)
+    light = light_map(planes, light_guide, look, head_point(geometry, look.fov))
+    return composite(image, planes[0], light, look)

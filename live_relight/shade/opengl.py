@@ -126,15 +126,15 @@ class OpenGLShader:
         self._set(vao, shininess=reference.SHININESS, max_falloff=reference.MAX_FALLOFF)
         self._targets["planes"].use(0)
         guide.use(1)
-        self._targets["light"].use()
+        self._targets["lit"].use()
         vao.render(moderngl.TRIANGLES, vertices=3)
 
     def _composite(self, size: tuple[int, int], look: Look) -> Image:
         vao = self._program("composite.frag", 0)
-        self._set(vao, planes=0, picture=1, diffuse_map=2, gloss_map=3)
+        self._set(vao, planes=0, picture=1, light_map=2)
         self._set(vao, ambient=look.ambient, backdrop=look.backdrop)
         self._set(vao, alpha_ends=(reference.ALPHA_LOW, reference.ALPHA_HIGH))
-        for unit, name in enumerate(("planes", "picture", "diffuse", "gloss")):
+        for unit, name in enumerate(("planes", "picture", "light")):
             self._targets[name].use(unit)
         self._targets["out"].use()
         vao.render(moderngl.TRIANGLES, vertices=3)
@@ -173,17 +173,16 @@ class OpenGLShader:
                 thing.release()
         ctx = self._ctx
         planes = ctx.texture_array((*shape, len(reference.PLANES)), 4, dtype="f4")
-        diffuse, gloss = (ctx.texture(light, 4, dtype="f2") for _ in range(2))
-        for texture in (planes, diffuse, gloss):
+        light_map = ctx.texture(light, 4, dtype="f2")
+        for texture in (planes, light_map):
             texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
             texture.repeat_x = texture.repeat_y = False
         self._targets = {
             "planes": planes,
-            "diffuse": diffuse,
-            "gloss": gloss,
+            "light": light_map,
             "picture": ctx.texture(size, 4),
             "guide": ctx.texture(light, 3, alignment=1) if light != size else None,
-            "light": ctx.framebuffer([diffuse, gloss]),
+            "lit": ctx.framebuffer([light_map]),
             "out": ctx.framebuffer([ctx.renderbuffer(size, 4)]),
         }
         self._sizes = (size, shape, light)
