@@ -38,7 +38,7 @@ apt_install() {
         return 1
     fi
     say "installing $* ($why)"
-    local apt=("${AS_ROOT[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+    local apt=("${AS_ROOT[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
     "${apt[@]}" update || say "apt-get update failed; trying with the lists that are there"
     if ! "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >"$log" 2>&1; then
         tail -n 20 "$log" >&2

@@ -18,8 +18,10 @@ void main() {
     vec3 base = srgb_to_linear(encoded);
     vec4 light = texture(light_map, uv);
     vec3 gain = mix(vec3(backdrop), ambient + light.xyz, alpha);
-    // Highlights take the colour of the diffuse light at their place.
-    vec3 lit = base * gain + light.xyz * (light.w * alpha / max(luma(light.xyz), 1e-3));
+    // Highlights take the colour of the diffuse light at their place. On black cloth, with normals as smooth as a
+    // network's, they would read as fog: they fade below mid-grey.
+    float sheen = min(sqrt(max(luma(base), 0.0) / 0.18), 1.0);
+    vec3 lit = base * gain + light.xyz * (light.w * sheen * alpha / max(luma(light.xyz), 1e-3));
     // What no light reaches comes out as it went in, to the bit.
     colour = vec4(lit == base ? encoded : linear_to_srgb(shoulder(lit, base)), 1.0);
 }

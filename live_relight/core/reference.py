@@ -30,7 +30,7 @@ Floats = npt.NDArray[Any]
 ALPHA_FILTER = (2, 2e-4)
 SHAPE_FILTER = (2, 1e-2)
 FILL_RADIUS = 4
-ALPHA_LOW, ALPHA_HIGH = 0.1, 0.92
+ALPHA_LOW, ALPHA_HIGH = 0.3, 0.95  # the lower end is high: a lit sliver of bright wall is a halo
 LUMA = REC709_LUMA[::-1]  # BGR
 SHININESS = 20.0
 MAX_FALLOFF = 4.0
@@ -222,7 +222,9 @@ def composite(image: Image, alpha_plane: Floats, light: Floats, look: Look) -> I
     diffuse, gloss = fallen[..., :3], fallen[..., 3:]
     gain = look.backdrop + (look.ambient + diffuse - look.backdrop) * alpha
     tint = diffuse / np.maximum(diffuse @ np.asarray(LUMA), 1e-3)[..., None]
-    lit = base * gain + gloss * tint * alpha
+    # On black cloth a highlight from smooth normals reads as fog: it fades below mid-grey.
+    sheen = np.minimum(np.sqrt(base @ np.asarray(LUMA) / 0.18), 1.0)[..., None]
+    lit = base * gain + gloss * tint * sheen * alpha
     out = linear_to_srgb(shoulder(lit, base))
     return np.asarray(np.rint(out * 255.0), np.uint8)
 
