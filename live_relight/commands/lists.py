@@ -46,13 +46,10 @@ def cameras() -> int:
 
     found = list_cameras()
     for camera in found:
-        print(f"{camera.index}  {camera.path}  {camera.name}")
-        for line in _formats(camera.formats):
-            print(f"     {line}")
+        note = "  (virtual camera: another program's output)" if camera.virtual else ""
+        print(f"{camera.index}  {camera.path}  {camera.name}{note}")
+        for item in camera.formats:
+            print(f"     {item}")
     if not found:
         print("no camera found; `live-relight run --source demo` plays a bundled clip")
     return 0
-
-
-def _formats(formats: object) -> list[str]:
-    return [str(f) for f in formats] if isinstance(formats, list | tuple) else []
