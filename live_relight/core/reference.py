@@ -179,7 +179,7 @@ def light_map(planes: Map, guide: Image, look: Look, head: tuple[float, float, f
     p = np.stack([x[None] * depth, y[:, None] * depth, -depth], axis=-1)
     view = _unit(-p)
     diffuse, specular = np.zeros_like(p), np.zeros((h, w))
-    # F0 = 0.04 (skin, cloth) at the default strength; (m + 8) / 8 normalises the lobe
+    # F0 = 0.04 (skin, cloth) at strength 0.25; (m + 8) / 8 normalises the lobe
     # (Akenine-Moeller et al., Real-Time Rendering)
     strength = 0.16 * look.specular * (SHININESS + 8.0) / 8.0
     for lamp in lamps(look, head):
