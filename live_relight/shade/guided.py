@@ -6,6 +6,7 @@ arrays of small vectors.
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any
 
 import cv2
@@ -61,24 +62,35 @@ def _by_colour(guide: Image, target: Plane, radius: int, eps: float) -> list[Pla
     return [x, y, z, mt - x * m[0] - y * m[1] - z * m[2]]
 
 
-def coefficients(geometry: Geometry) -> Map:
-    """5 x h x w x 4 float32 (reference.PLANES)."""
-    h, w = geometry.alpha.shape
-    guide = geometry.guide
-    planes = np.empty((5, h, w, 4), np.float32)
+def _matte(geometry: Geometry) -> Plane:
+    """h x w x 4 for alpha."""
     radius, eps = reference.ALPHA_FILTER
-    alpha = _by_colour(guide, geometry.alpha, radius, eps)
-    planes[0] = cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in alpha])
+    planes = _by_colour(geometry.guide, geometry.alpha, radius, eps)
+    return cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in planes])
+
+
+def _surface(geometry: Geometry, out: Map) -> None:
+    """4 x h x w x 4 for depth and the normal, into `out`."""
     radius, eps = reference.SHAPE_FILTER
     weights = [np.float32(c) for c in reference.LUMA]
-    luma = np.asarray(cv2.transform(guide.astype(np.float32), np.asarray([reference.LUMA]) / 255.0))
-    luma = luma.reshape(h, w)
+    guide = geometry.guide.astype(np.float32)
+    luma = np.asarray(cv2.transform(guide, np.asarray([reference.LUMA]) / 255.0)).reshape(
+        geometry.alpha.shape
+    )
     mean = _mean(luma, radius)
     scale = 1.0 / (_mean(luma * luma, radius) - mean * mean + np.float32(eps))
-    for k, target in enumerate(_fill(geometry), start=1):
+    for k, target in enumerate(_fill(geometry)):
         mean_t = _mean(target, radius)
         a = (_mean(luma * target, radius) - mean * mean_t) * scale
         b = _mean(mean_t - a * mean, radius)
         a = _mean(a, radius)
-        planes[k] = cv2.merge([a * weights[0], a * weights[1], a * weights[2], b])
+        out[k] = cv2.merge([a * weights[0], a * weights[1], a * weights[2], b])
+
+
+def coefficients(geometry: Geometry, pool: Executor | None = None) -> Map:
+    """5 x h x w x 4 float32 (reference.PLANES). `pool`: works on the matte beside the surface."""
+    planes = np.empty((5, *geometry.alpha.shape, 4), np.float32)
+    beside = pool.submit(_matte, geometry) if pool else None
+    _surface(geometry, planes[1:])
+    planes[0] = beside.result() if beside else _matte(geometry)
     return planes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -67,6 +68,8 @@ class OpenGLShader:
         self._stack = ExitStack()
         self._ctx = create_context()
         self._stack.callback(self._ctx.release)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="guided")
+        self._stack.callback(self._pool.shutdown)
         self.name = str(self._ctx.info["GL_RENDERER"])
         self.software = any(word in self.name.lower() for word in SOFTWARE)
         self._light_pixels = light_pixels or (SOFTWARE_LIGHT_PIXELS if self.software else 0)
@@ -93,7 +96,7 @@ class OpenGLShader:
             )
         self._resize((w, h), geometry.size)
         head = head_point(geometry, look.fov)
-        self._targets["planes"].write(coefficients(geometry))
+        self._targets["planes"].write(coefficients(geometry, self._pool))
         # Four channels: drivers repack three-channel pixels one by one, both ways.
         self._targets["picture"].write(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA))
         self._light(image, look, head)
