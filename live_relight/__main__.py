@@ -1,5 +1,25 @@
+"""The console script. Signals are in hand before anything is imported: Ctrl-C is quiet at any moment."""
+
+from __future__ import annotations
+
+import signal
 import sys
 
-from .cli import main
+INTERRUPTED = 130
 
-sys.exit(main())
+
+def main() -> int:
+    """Runs the command line; SIGTERM and SIGHUP end it as Ctrl-C does."""
+    try:
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
+        from .cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

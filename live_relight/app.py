@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -19,15 +18,16 @@ from .capture import open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
-from .core.errors import LiveRelightError
+from .core.errors import LiveRelightError, UsageError
 from .core.settings import Settings, parse_size
-from .core.stages import Sink
+from .core.stages import Sink, Source
 from .core.stats import Stats
+from .files import refuse_same
 from .geometry import open_estimator
 from .pipeline import Pipeline
 from .relighter import look_of
 from .shade.opengl import OpenGLShader
-from .sinks import open_sink
+from .sinks import check_sink, open_sink
 from .threads import Worker
 
 RECORDERS = ("file", "null")
@@ -42,29 +42,56 @@ class RunOptions:
     stats: Path | None = None
 
 
-@contextmanager
-def signals() -> Iterator[threading.Event]:
-    """Yields an event that Ctrl-C or SIGTERM sets; a second one ends the process at once."""
-    stop = threading.Event()
+class Signals:
+    """Ctrl-C, SIGTERM and SIGHUP. While stages open (`running` is False) the first one unwinds like any
+    error; in the loop it sets `stop`, so that the frame in hand is finished. Repeats within two seconds are
+    the same wish said twice; a later one ends the process at once."""
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+    GRACE = 2.0
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.running = False
+        self.first = 0.0
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.first and now - self.first > self.GRACE:
+            terminal.restore_all()
             os._exit(STOPPED)
-        stop.set()
+        if self.first:
+            return
+        self.first = now
+        self.stop.set()
+        if not self.running:
+            raise KeyboardInterrupt
 
-    names = [signal.SIGINT, signal.SIGTERM]
-    before = {n: signal.signal(n, handler) for n in names}
+    @property
+    def arrived(self) -> bool:
+        return self.first > 0.0
+
+
+@contextmanager
+def signals() -> Iterator[Signals]:
+    """Handles signals while inside, in the main thread."""
+    state = Signals()
+    numbers = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    before = {n: signal.signal(n, state.handle) for n in numbers}
     try:
-        yield stop
+        yield state
     finally:
         for number, old in before.items():
-            signal.signal(number, old)
+            # After a signal the process is on its way out: one more must not cut that short.
+            signal.signal(number, signal.SIG_IGN if state.arrived else old)
 
 
 class StatsWriter:
-    """JSON lines for programs: one a second and a summary at the end."""
+    """JSON lines for programs: one a second and a summary at the end. A disk that fills up ends the
+    statistics, not the picture."""
 
     def __init__(self, path: Path | None) -> None:
+        self.failure = ""
+        self._path = path
         self._file: IO[str] | None = None
         self._next = 0.0
         if path is not None:
@@ -79,14 +106,34 @@ class StatsWriter:
             self._write({"time": round(now, 3), "fps_now": round(stats.fps_now, 2), **stats.summary()})
 
     def finish(self, stats: Stats) -> None:
-        if self._file is not None:
-            self._write({"summary": True, **stats.summary()})
-            self._file.close()
-            self._file = None
+        self._write({"summary": True, **stats.summary()})
+        with suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+        self._file = None
 
     def _write(self, record: dict[str, object]) -> None:
-        assert self._file is not None
-        self._file.write(json.dumps(record) + "\n")
+        if self._file is None or self.failure:
+            return
+        try:
+            self._file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            self.failure = f"--stats {self._path}, got {error.strerror}"
+
+
+def check_outputs(settings: Settings, options: RunOptions) -> None:
+    """What can be known to be wrong before a network is loaded or a camera lights up. Raises UsageError."""
+    files: dict[Path, str] = {}
+    for spec in settings.sink:
+        check_sink(spec)
+        if spec.startswith("file:"):
+            path = Path(spec.removeprefix("file:"))
+            refuse_same(path, settings.source, f"--sink {spec}")
+            if path.resolve() in files:
+                raise UsageError(f"--sink {spec}", "the same file twice", "another name for one of them")
+            files[path.resolve()] = spec
+    if options.stats is not None:
+        refuse_same(options.stats, settings.source, f"--stats {options.stats}")
 
 
 def run(settings: Settings, options: RunOptions) -> int:
@@ -94,13 +141,13 @@ def run(settings: Settings, options: RunOptions) -> int:
     say = terminal.StatusLine()
     size = parse_size(settings.size) if settings.size else None
     controls = Controls(look_of(settings), settings.preset)
+    check_outputs(settings, options)
     # Files into files go frame by frame, none lost; as soon as somebody watches, a clip plays at its own
     # speed and late frames are dropped, as a camera's are.
     watched = any(spec.split(":")[0] not in RECORDERS for spec in settings.sink)
     with ExitStack() as stack:
-        stop = stack.enter_context(signals())
+        state = stack.enter_context(signals())
         stack.callback(say.close)
-        writer = StatsWriter(options.stats)
         # Slow to start and independent of the camera: a wrong engine is said before a camera lights up.
         estimator = open_estimator(settings.engine)
         stack.callback(estimator.close)
@@ -111,33 +158,43 @@ def run(settings: Settings, options: RunOptions) -> int:
         )
         grabber = Grabber(source, latest_only=source.live or watched)
         stack.callback(grabber.close)
+        writer = StatsWriter(options.stats)
         say.say(f"source  {source.name}{_note(source)}")
         say.say(f"engine  {estimator.name}")
         say.say(f"light   {shader.name}, preset {settings.preset}")
-        sinks: list[Sink] = []
-        for spec in settings.sink:
-            sink = open_sink(spec, size=source.size, fps=source.fps)
-            sinks.append(sink)
-            stack.callback(sink.close)
-            say.say(f"sink    {sink.name}{_note(sink)}")
+        sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
         pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing)
-        keys = stack.enter_context(_keyboard(controls, stop, say))
-        if keys:
+        if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         tick = _ticker(controls, writer, say)
+        state.running = True
         try:
             stats = pipeline.run(
-                grabber, live=source.live or watched, limit=options.frames, stop=stop, tick=tick
+                grabber, live=source.live or watched, limit=options.frames, stop=state.stop, tick=tick
             )
         finally:
             writer.finish(pipeline.stats)
-        for lost in pipeline.lost:
-            say.say(f"live-relight: lost on the way: {lost}")
-        interrupted = stop.is_set() and not controls.state.quit
-    print(summary(stats), file=sys.stderr)
-    if pipeline.lost:
+    problems = [*map(str, pipeline.lost), *filter(None, [writer.failure])]
+    for problem in problems:
+        say.say(f"live-relight: lost on the way: {problem}")
+    say.say(summary(stats))
+    if problems:
         return 1
-    return STOPPED if interrupted else 0
+    return STOPPED if state.arrived else 0
+
+
+def _open_sink(stack: ExitStack, say: terminal.StatusLine, spec: str, source: Source, keep: bool) -> Sink:
+    """Opens a sink and sees to its end. `keep`: what a camera gave before it was lost is worth having; a
+    file that failed half-way is not, and an older one of that name stays."""
+    sink = open_sink(spec, size=source.size, fps=source.fps)
+    discard = getattr(sink, "discard", sink.close)
+
+    def end(kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        (sink.close if keep or kind is None else discard)()
+
+    stack.push(end)
+    say.say(f"sink    {sink.name}{_note(sink)}")
+    return sink
 
 
 def summary(stats: Stats) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -15,7 +17,7 @@ from .core.errors import LiveRelightError, UsageError, nearest
 from .core.look import parse_light
 from .core.settings import Settings, load_settings, parse_size
 
-COMMANDS = ("run", "photo", "video", "bench", "doctor", "engines", "presets", "cameras")
+LISTS = ("doctor", "engines", "presets", "cameras")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         words = message.removeprefix("unrecognized arguments: ")
         if words != message:
-            word = words.split()[0]
+            word = (words.split() or ["''"])[0]
             hint = nearest(word.split("=")[0], self._long_options()) if word[0] == "-" else "see --help"
             raise UsageError(f"unknown argument '{word}'", todo=hint)
         raise UsageError(message, todo=f"see {self.prog} --help")
@@ -40,17 +42,27 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _whole(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from 1")
     return value
 
 
 def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"got {text}, expected frames per second, above 0 and at most 1000")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"got {text}, expected frames per second from 0.1 to 1000")
     return value
+
+
+def _path(text: str) -> Path:
+    # An unset shell variable: Path('') would be the working folder.
+    if not text:
+        raise argparse.ArgumentTypeError("got '', expected a path")
+    return Path(text)
 
 
 def _look_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +82,7 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--specular", type=float, metavar="X", help="strength of highlights, 0..1")
     group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the camera (default 65)")
     group.add_argument("--engine", metavar="NAME", help="auto, onnx, openvino or analytic")
-    group.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
+    group.add_argument("--config", type=_path, metavar="FILE", help="settings from a TOML file")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -100,26 +112,26 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--fps", type=_rate, metavar="N", help="frames per second to ask for")
     run.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
     run.add_argument("--mirror", action="store_true", help="left is right, as in a mirror")
-    run.add_argument("--stats", type=Path, metavar="FILE", help="write counts and times as JSON lines")
+    run.add_argument("--stats", type=_path, metavar="FILE", help="write counts and times as JSON lines")
     _look_options(run)
 
     photo = add("photo", "relight one picture, or a folder of pictures into a folder")
-    photo.add_argument("input", type=Path, metavar="IN")
-    photo.add_argument("output", type=Path, metavar="OUT")
-    photo.add_argument("--maps", type=Path, metavar="DIR", help="also write depth, normals, alpha, shading")
+    photo.add_argument("input", type=_path, metavar="IN")
+    photo.add_argument("output", type=_path, metavar="OUT")
+    photo.add_argument("--maps", type=_path, metavar="DIR", help="also write depth, normals, alpha, shading")
     _look_options(photo)
 
     video = add("video", "relight a video file, sound kept")
-    video.add_argument("input", type=Path, metavar="IN")
-    video.add_argument("output", type=Path, metavar="OUT")
+    video.add_argument("input", type=_path, metavar="IN")
+    video.add_argument("output", type=_path, metavar="OUT")
     video.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
-    video.add_argument("--maps", type=Path, metavar="DIR", help="also write the maps of every frame")
+    video.add_argument("--maps", type=_path, metavar="DIR", help="also write the maps of every frame")
     _look_options(video)
 
     bench = add("bench", "measure the pipeline on this machine, stage by stage")
     bench.add_argument("--frames", type=_whole, default=120, metavar="N")
     bench.add_argument("--size", default="1280x720", metavar="WxH")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="also write the result for programs")
+    bench.add_argument("--json", type=_path, metavar="FILE", help="also write the result for programs")
     bench.add_argument("--source", default="demo", metavar="FILE", help="a clip instead of the demo")
     _look_options(bench)
 
@@ -186,23 +198,38 @@ def dispatch(args: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 done, 1 failed at work, 2 wrong arguments, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # Closed streams are None (`2>&-`), and names of files may hold what the terminal cannot show.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in words
     try:
         return dispatch(build_parser().parse_args(words))
+    except KeyboardInterrupt:
+        return 130
     except LiveRelightError as error:
         if debug:
             raise
-        print(f"live-relight: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+        return _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        # The reader of our output (`| head`) left: that is no error of ours.
+        # The reader of our output left (`| head`): no error for a list, an unfinished job for the others.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0 if words and words[0] in LISTS else 1
+    except MemoryError:
+        return _fail("not enough memory; close other programs or give it smaller pictures", 1)
+    except OSError as error:
+        if debug:
+            raise
+        return _fail(f"{error.filename or type(error).__name__}: {error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"live-relight: unexpected {what}; run again with --debug for a traceback", file=sys.stderr)
-        return 1
+        return _fail(f"unexpected {type(error).__name__}: {error}; --debug shows a traceback", 1)
+
+
+def _fail(message: str, status: int) -> int:
+    with suppress(OSError):
+        print("live-relight:", " ".join(message.split()), file=sys.stderr)
+    return status

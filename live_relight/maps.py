@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import cv2
@@ -9,13 +10,15 @@ import numpy as np
 
 from .core import reference
 from .core.colour import linear_to_srgb
-from .core.errors import LiveRelightError
 from .core.frames import Geometry, Image, Map
 from .core.look import Look
 from .core.projection import head_point, intrinsics
+from .files import make_folder, write_whole
 from .resize import resized
 from .shade.guided import coefficients
 
+NAMES = ("depth.png", "normals.png", "alpha.png", "shading.png", "maps.npz")
+"""What `write_maps` writes."""
 SHADING_PIXELS = 640 * 360
 
 
@@ -74,15 +77,10 @@ def write_maps(folder: Path, image: Image, geometry: Geometry, look: Look) -> No
         "alpha.png": np.rint(alpha * 255.0).astype(np.uint8),
         "shading.png": shading_picture(image, geometry, look),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            part = folder / f".{name}.part"
-            part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-            part.replace(folder / name)
-        part = folder / ".maps.part.npz"
-        camera = intrinsics((image.shape[1], image.shape[0]), look.fov)
-        np.savez_compressed(part, depth=depth, normal=normal, alpha=alpha, intrinsics=camera)
-        part.replace(folder / "maps.npz")
-    except OSError as error:
-        raise LiveRelightError(f"--maps {folder}", str(error), "a folder that can be written") from None
+    make_folder(folder)
+    for name, picture in pictures.items():
+        write_whole(folder / name, cv2.imencode(".png", picture)[1].tobytes())
+    arrays = io.BytesIO()
+    camera = intrinsics((image.shape[1], image.shape[0]), look.fov)
+    np.savez_compressed(arrays, depth=depth, normal=normal, alpha=alpha, intrinsics=camera)
+    write_whole(folder / "maps.npz", arrays.getvalue())

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
 from live_relight.core.errors import SourceError, UsageError
+from live_relight.core.paths import reason
 from live_relight.core.stages import Source
 
 from . import picture_header
@@ -16,7 +18,7 @@ from .fit import Fit
 from .grabber import Grabber
 from .v4l2 import CameraInfo, Format, list_cameras
 
-__all__ = ["CameraInfo", "Format", "Grabber", "NotedSource", "list_cameras", "open_source"]
+__all__ = ["CameraInfo", "Format", "Grabber", "NotedSource", "is_picture", "list_cameras", "open_source"]
 
 _WORDS = ("auto", "camera", "demo")
 
@@ -59,7 +61,7 @@ def open_source(
     if "://" in spec and not spec.startswith("file://"):
         return _video(spec, fit, fps, pace)
     path = existing(spec)
-    if _is_picture(path):
+    if is_picture(path):
         from .picture import StillSource
 
         return StillSource(path, fit, fps or 30.0, pace)
@@ -70,7 +72,8 @@ def existing(spec: str) -> Path:
     """The file that `spec` names. Raises SourceError with the nearest name."""
     from .hints import existing_file
 
-    return existing_file(Path(spec.removeprefix("file://")).expanduser(), "file", _WORDS)
+    path = Path(os.path.expanduser(spec.removeprefix("file://")))
+    return existing_file(path, "file", _WORDS)
 
 
 def _auto(fit: Fit, fps: float | None, pace: bool) -> NotedSource:
@@ -108,7 +111,7 @@ def _demo(fit: Fit, fps: float | None, pace: bool) -> NotedSource:
     return open_demo(fit, fps=fps, pace=pace)
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
     """By content, not by name; a broken picture header counts as a picture, and is then refused as one."""
     try:
         with path.open("rb") as file:
@@ -116,4 +119,4 @@ def _is_picture(path: Path) -> bool:
     except ValueError:
         return True
     except OSError as error:
-        raise SourceError(f"cannot read {path}", error.strerror or str(error)) from error
+        raise SourceError(f"cannot read {path}", reason(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 
@@ -160,7 +161,7 @@ def find_camera(wanted: str) -> tuple[int | str, str]:
     """(device, label) for a number, a /dev path or a part of a camera's name, any case.
     Raises SourceError that names what there is."""
     cameras = list_cameras()
-    if wanted.isdigit():
+    if re.fullmatch("[0-9]{1,9}", wanted):
         return int(wanted), next((c.name for c in cameras if c.index == int(wanted)), "")
     if wanted.startswith("/dev/"):
         real = os.path.realpath(wanted)

@@ -16,4 +16,7 @@ def open_demo(fit: Fit, *, fps: float | None = None, pace: bool = True, clip: Pa
     """Plays for ever: whoever wants an end counts frames. Raises SourceError when the clip is missing."""
     if not clip.is_file():
         raise SourceError("the demo clip is missing", f"no file {clip}", todo="install live-relight again")
-    return VideoSource(clip, fit, fps=fps, pace=pace, loop=True, name="the demo clip")
+    try:
+        return VideoSource(clip, fit, fps=fps, pace=pace, loop=True, name="the demo clip")
+    except SourceError as error:
+        raise SourceError(error.what, error.got, error.expected, "install live-relight again") from error

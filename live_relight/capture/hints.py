@@ -6,15 +6,20 @@ import difflib
 from pathlib import Path
 
 from live_relight.core.errors import SourceError
+from live_relight.core.paths import kind, reason
 
 
 def existing_file(path: Path, what: str = "file", words: tuple[str, ...] = ()) -> Path:
     """`path`, or a SourceError with the nearest name in that folder or among `words`."""
-    if path.is_file() or path.is_fifo():
+    try:
+        found, folder = kind(path), kind(path.parent)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}", reason(error)) from error
+    if found == "a file":
         return path
-    if path.is_dir():
-        raise SourceError(f"cannot read {path}", "a folder", "a file")
-    if not path.parent.is_dir():
+    if found:
+        raise SourceError(f"cannot read {path}", found, "a file")
+    if folder != "a folder":
         raise SourceError(f"no {what} {path}", f"no folder {path.parent}", todo=_near(str(path), list(words)))
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]

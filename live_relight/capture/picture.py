@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,8 @@ import numpy.typing as npt
 
 from live_relight.core.errors import SinkError, SourceError, UsageError, nearest
 from live_relight.core.frames import Frame, Image
+from live_relight.core.paths import read_whole, reason
+from live_relight.files import write_whole
 
 from . import picture_header
 from .fit import Fit, check_size
@@ -23,6 +23,11 @@ from .guard import Guard
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp")
 READABLE = (*WRITABLE, ".bmp", ".tif", ".tiff", ".pnm", ".ppm", ".pgm")
 """File endings, for telling pictures from videos in a folder."""
+MAX_BYTES = 1_000_000_000
+"""More than any picture of a size that we take."""
+
+# A broken picture is our one line; the decoders' own lines would come on top of it.
+cv2.utils.logging.setLogLevel(0)
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,6 @@ def write_picture(
     """
     path = Path(path)
     ending = check_writable_ending(path)
-    if not path.parent.is_dir():
-        raise SinkError(f"cannot write {path}", f"no folder {path.parent}", todo="make the folder first")
     if alpha is not None and ending in (".png", ".webp"):
         colour = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         image = np.dstack([colour, alpha])
@@ -87,7 +90,7 @@ def write_picture(
         raise SinkError(f"cannot write {path}", str(error.err)) from error
     if not ok:
         raise SinkError(f"cannot write {path}", f"{image.dtype} {image.shape}", "what the format can hold")
-    _write_whole(path, data.tobytes())
+    write_whole(path, data.tobytes())
 
 
 def check_writable_ending(path: Path) -> str:
@@ -135,11 +138,11 @@ class StillSource:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path, MAX_BYTES)
     except FileNotFoundError:
         raise SourceError(f"no picture {path}", todo="check the name") from None
     except OSError as error:
-        raise SourceError(f"cannot read picture {path}", error.strerror or str(error)) from error
+        raise SourceError(f"cannot read picture {path}", reason(error)) from error
 
 
 def _decode(data: bytes) -> npt.NDArray[Any] | None:
@@ -186,16 +189,3 @@ def _unpremultiply(image: Image, alpha: npt.NDArray[np.uint8]) -> Image:
     a = np.maximum(alpha, 1)[..., None].astype(np.uint32)
     straight: Image = np.minimum((image * np.uint32(255) + a // 2) // a, 255).astype(np.uint8)
     return straight
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise SinkError(f"cannot write {path}", error.strerror or str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

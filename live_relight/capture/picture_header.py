@@ -23,6 +23,13 @@ class Header:
 
 def parse(data: bytes) -> Header | None:
     """None: not a picture of a known kind. Raises ValueError when the header of a known kind is broken."""
+    header = _parse(data)
+    if header is not None and min(header.width, header.height) < 1:
+        raise ValueError(f"its header says {header.width}x{header.height}")
+    return header
+
+
+def _parse(data: bytes) -> Header | None:
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return _png(data)

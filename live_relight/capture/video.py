@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from live_relight.core.errors import SourceError
 from live_relight.core.frames import Frame, Image
+from live_relight.core.paths import reason
 
 from .fit import Fit, check_size
 from .guard import Guard
@@ -71,6 +72,7 @@ class VideoSource:
         self.name = name or (f"stream {self._url}" if self._is_stream else f"clip {Path(path).name}")
         self.note = ""
         self._fit = fit
+        self._size: tuple[int, int] | None = None
         self._loop = loop
         # One for all frames, on one thread: half the processor time of a new one per frame on all cores.
         self._reformatter = VideoReformatter()
@@ -97,6 +99,7 @@ class VideoSource:
 
     @property
     def size(self) -> tuple[int, int]:
+        assert self._size is not None
         return self._size
 
     @property
@@ -205,11 +208,10 @@ class VideoSource:
         self._container.close()
 
     def _unreadable(self, error: Exception) -> SourceError:
-        reason = _reason(error)
         if isinstance(error, (av.error.InvalidDataError, av.error.EOFError, ValueError)):
             todo = "does another player open it?"
-            return SourceError(f"{self.name} is not a video or is broken", reason, todo=todo)
-        return SourceError(f"cannot open {self.name}", reason)
+            return SourceError(f"{self.name} is not a video or is broken", reason(error), todo=todo)
+        return SourceError(f"cannot open {self.name}", reason(error))
 
     def _decode(self) -> Iterator[tuple[Image, float]]:
         """Every frame that can be had, with its position in seconds (looping included), never going back."""
@@ -226,14 +228,15 @@ class VideoSource:
                 damage = error  # cut off in the middle: what came before is good
                 break
             except (av.error.FFmpegError, OSError) as error:
-                raise SourceError(f"{self.name} stopped", _reason(error)) from error
+                raise SourceError(f"{self.name} stopped", reason(error)) from error
             try:
                 decoded = packet.decode()
             except (av.error.FFmpegError, ValueError) as error:
                 damage = error  # one damaged frame: the decoder goes on at the next
                 continue
             for raw in decoded:
-                image = self._fit.apply(self._to_bgr(raw))
+                # The second step does something only when a stream changes its size: the promised one stays.
+                image = Fit(self._size).apply(self._fit.apply(self._to_bgr(raw)))
                 position = self._last + nominal
                 if raw.pts is not None:
                     stamped = self._offset + max(0.0, raw.time - self._base)
@@ -270,10 +273,6 @@ def _rate(stream: av.video.VideoStream) -> float:
         if rate and 0 < rate <= 1000:
             return float(rate)
     return 30.0
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _matrix(frame: av.VideoFrame) -> int:

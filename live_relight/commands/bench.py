@@ -16,6 +16,7 @@ from ..core.frames import Frame
 from ..core.settings import Settings, parse_size
 from ..core.stages import Source
 from ..core.stats import Stats
+from ..files import check_target, refuse_same, write_whole
 from ..geometry import open_estimator
 from ..pipeline import Pipeline
 from ..relighter import look_of
@@ -52,6 +53,9 @@ def bench(settings: Settings, frames: int, target: Path | None) -> int:
     the frame rate is what the machine can do, not what the clip has."""
     size = parse_size(settings.size or "1280x720")
     spec = "demo" if settings.source == "auto" else settings.source
+    if target is not None:
+        refuse_same(target, spec, f"--json {target}")
+        check_target(target)
     with ExitStack() as stack:
         estimator = open_estimator(settings.engine)
         stack.callback(estimator.close)
@@ -76,12 +80,7 @@ def bench(settings: Settings, frames: int, target: Path | None) -> int:
         result.update(engine=estimator.name, gl=shader.name, preset=settings.preset)
     _print(result)
     if target is not None:
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-            part.replace(target)
-        except OSError as error:
-            raise LiveRelightError(f"--json {target}", str(error), "a file that can be written") from None
+        write_whole(target, (json.dumps(result, indent=1) + "\n").encode())
     return 0
 
 

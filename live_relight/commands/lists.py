@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import presets as shelf
-from ..core.errors import UsageError
+from ..core.errors import LiveRelightError, UsageError
 from ..core.settings import Settings, dump_preset
 from ..relighter import look_of
 
@@ -14,8 +14,8 @@ def engines(action: str, name: str | None) -> int:
     if action == "info":
         found = network.find_network(name or network.DEFAULT)
         network.verify(found)
-        print(f"file = {found.path}")
-        print((found.path.with_suffix(".toml")).read_text(encoding="utf-8").rstrip())
+        card = network.card_text(found).rstrip()
+        print(f"file = {found.path}\n{card}")
         return 0
     for item in network.list_networks():
         size = item.path.stat().st_size / 1e6
@@ -29,7 +29,11 @@ def presets(action: str, name: str | None, settings: Settings) -> int:
     if action == "list":
         for key, path in shelf.find().items():
             own = "" if path.parent == shelf.SHIPPED else " (your own)"
-            print(f"{key:12} {shelf.load(key).description}{own}")
+            try:
+                text = shelf.load(key).description
+            except LiveRelightError as error:
+                text = f"broken: {error}"
+            print(f"{key:12} {text}{own}")
         return 0
     if not name:
         raise UsageError(f"presets {action}", "no name", f"presets {action} NAME")

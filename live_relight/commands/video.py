@@ -10,43 +10,58 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..app import STOPPED, signals
-from ..capture import open_source
+from ..capture import is_picture
+from ..capture.fit import Fit
+from ..capture.video import VideoSource
 from ..core import temporal
-from ..core.errors import SourceError, UsageError
+from ..core.errors import SourceError
 from ..core.frames import Frame
+from ..core.paths import kind
 from ..core.settings import Settings
+from ..files import check_target, refuse_same
 from ..maps import write_maps
 from ..relighter import Relighter
-from ..sinks.file import FileSink
+from ..sinks.file import FileSink, check_ending
 
 
 def video(source: Path, target: Path, settings: Settings, frames: int | None, maps: Path | None) -> int:
     """Relights `source` into `target`. Ctrl-C leaves what is done so far, playable, and gives 130."""
-    if not source.is_file():
-        raise SourceError(f"{source}", "no such file", "a video file", "`photo` relights folders of pictures")
-    if target.exists() and target.samefile(source):
-        raise UsageError(f"{target}", "IN and OUT the same", "another name for OUT")
+    _check_input(source)
+    refuse_same(target, source, f"OUT {target}")
+    check_ending(target)  # before the network is loaded
+    check_target(target)
     with ExitStack() as stack:
-        stop = stack.enter_context(signals())
-        clip = open_source(str(source), pace=False)
+        interrupt = stack.enter_context(signals())
+        # Not through `open_source`: here IN is a file, whatever its name.
+        clip = VideoSource(source, Fit(), pace=False)
         stack.callback(clip.close)
         relighter = stack.enter_context(Relighter(settings))
         sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
         # A failure leaves nothing half done under OUT's name; an interrupt keeps what is finished.
         stack.push(lambda kind, error, trace: sink.discard() if kind else sink.close())
-        total = min(frames or sys.maxsize, getattr(clip, "frame_count", None) or sys.maxsize)
+        total = min(frames or sys.maxsize, clip.frame_count or sys.maxsize)
         bar = tqdm(total=total if total < sys.maxsize else None, unit="frame", dynamic_ncols=True)
         stack.callback(bar.close)
         state: temporal.TemporalState | None = None
         done = 0
-        while not stop.is_set() and (frames is None or done < frames):
+        interrupt.running = True
+        while not interrupt.stop.is_set() and (frames is None or done < frames):
             frame = clip.read()
             if frame is None:
                 break
             state = _one(frame, relighter, settings, state, sink, maps / f"{done:06d}" if maps else None)
             done += 1
             bar.update()
-        return STOPPED if stop.is_set() else 0
+        return STOPPED if interrupt.arrived else 0
+
+
+def _check_input(source: Path) -> None:
+    found = kind(source)
+    if found == "a file" and is_picture(source):
+        found = "a picture"
+    if found != "a file":
+        todo = "`photo` relights pictures" if found in ("a picture", "a folder") else ""
+        raise SourceError(f"{source}", found or "no such file", "a video file", todo)
 
 
 def _one(

@@ -117,10 +117,7 @@ def press(
         return replace(state, message=f"there is no light {key}: {len(state.look.lights)} in this preset")
     try:
         if key == "p":
-            names = presets()
-            after = names.index(state.preset) + 1 if state.preset in names else 0
-            name = names[after % len(names)]
-            return replace(state, preset=name, look=load(name), selected=0, before=False)
+            return _next_preset(state, presets(), load)
         if key == "r":
             return replace(
                 state, look=load(state.preset), selected=0, before=False, message="as the preset was"
@@ -130,6 +127,20 @@ def press(
     except LiveRelightError as error:
         return replace(state, message=str(error))
     return replace(state, message=f"'{key}' does nothing: press h for the keys")
+
+
+def _next_preset(state: ControlState, names: list[str], load: Callable[[str], Look]) -> ControlState:
+    """The next one that loads: a broken file among the user's own is said and stepped over."""
+    after = names.index(state.preset) + 1 if state.preset in names else 0
+    broken = ""
+    for name in [*names[after:], *names[:after]]:
+        try:
+            look = load(name)
+        except LiveRelightError as error:
+            broken = broken or str(error)
+            continue
+        return replace(state, preset=name, look=look, selected=0, before=False, message=broken)
+    return replace(state, message=broken or "no presets")
 
 
 def status_line(state: ControlState, fps: float, latency: float, dropped: int) -> str:

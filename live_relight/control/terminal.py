@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 ESCAPES = {
     "[A": "up",
@@ -46,6 +48,12 @@ def decode(text: str) -> list[str]:
     return [k for k in keys if len(k) > 1 or k.isprintable()]
 
 
+def split_unfinished(text: str) -> tuple[str, str]:
+    """What can be decoded now, and an escape sequence at the end that is not complete yet."""
+    match = re.search(r"\x1b(?:[\[O][^@-~]*)?$", text)
+    return (text[: match.start()], text[match.start() :]) if match else (text, "")
+
+
 @contextmanager
 def raw_keys() -> Iterator[bool]:
     """Lets single key presses through while inside (no Enter, no echo; Ctrl-C stays a signal).
@@ -60,12 +68,39 @@ def raw_keys() -> Iterator[bool]:
     import tty
 
     fd = sys.stdin.fileno()
+    if _in_background(fd):
+        yield False  # touching the terminal would stop us
+        return
     saved = termios.tcgetattr(fd)
+
+    def restore() -> None:
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(fd, termios.TCSANOW, saved)
+
+    _restores.append(restore)
     try:
         tty.setcbreak(fd)
         yield True
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, saved)
+        _restores.remove(restore)
+        restore()
+
+
+def _in_background(fd: int) -> bool:
+    """Whether a shell runs us as a background job (`live-relight run &`)."""
+    try:
+        return os.tcgetpgrp(fd) != os.getpgrp()
+    except OSError:
+        return False  # not our controlling terminal: no job control
+
+
+_restores: list[Callable[[], None]] = []
+
+
+def restore_all() -> None:
+    """Gives the terminal back at once, for an exit that unwinds nothing."""
+    for restore in _restores:
+        restore()
 
 
 def read_keys(stopping: threading.Event) -> Iterator[str]:
@@ -85,12 +120,21 @@ def read_keys(stopping: threading.Event) -> Iterator[str]:
     import select
 
     fd = sys.stdin.fileno()
+    reader = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+    tail = ""
     while not stopping.is_set():
-        if select.select([fd], [], [], 0.25)[0]:
-            data = os.read(fd, 64)
-            if not data:
-                return
-            yield from decode(data.decode(errors="ignore"))
+        # A slow line may cut an arrow's sequence in two: what is unfinished waits a moment for its rest.
+        if not select.select([fd], [], [], 0.05 if tail else 0.25)[0]:
+            tail = ""
+            continue
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            return  # the terminal is gone
+        if not data:
+            return
+        text, tail = split_unfinished(tail + reader.decode(data))
+        yield from decode(text)
 
 
 class StatusLine:
@@ -104,18 +148,22 @@ class StatusLine:
         if not self._tty:
             return
         width = shutil.get_terminal_size((100, 24)).columns - 1
-        sys.stderr.write("\r\x1b[K" + text[:width])
-        sys.stderr.flush()
+        self._write("\r\x1b[K" + text[:width])
         self._shown = True
 
     def say(self, text: str) -> None:
         """A line that stays, above the status line."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            self._shown = False
-        print(text, file=sys.stderr, flush=True)
+        self._write(("\r\x1b[K" if self._shown else "") + text + "\n")
+        self._shown = False
 
     def close(self) -> None:
         if self._shown:
-            sys.stderr.write("\n")
+            self._write("\n")
             self._shown = False
+
+    @staticmethod
+    def _write(text: str) -> None:
+        # Whoever read our words may leave (`| head`, a closed window): the light goes on.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()

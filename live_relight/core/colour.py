@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,9 @@ def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
 
 def hex_to_rgb(text: str) -> tuple[float, float, float]:
     """'#ff8800' (sRGB) to linear Rec. 709. Raises ValueError for anything else."""
-    digits = text.removeprefix("#")
-    if len(digits) != 6:
+    if not re.fullmatch("#?[0-9a-fA-F]{6}", text):  # int() alone would take signs, blanks and other scripts
         raise ValueError(text)
+    digits = text.removeprefix("#")
     encoded = np.array([int(digits[i : i + 2], 16) for i in (0, 2, 4)]) / 255.0
     r, g, b = srgb_to_linear(encoded)
     return float(r), float(g), float(b)

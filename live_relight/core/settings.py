@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, nearest
 from .look import RANGES, Light, Look
+from .paths import read_whole, reason
 from .temporal import Smoothing
+
+ENGINES = ("auto", "onnx", "openvino", "tensorrt", "analytic")
+MAX_TOML = 16_000_000
+"""Bytes: more than anybody writes by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Preset:
 
 def parse_size(text: str, what: str = "--size") -> tuple[int, int]:
     """'1280x720' to (1280, 720); both sides 16..8192. Raises UsageError."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    match = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", text.strip().lower())
     if not match:
         raise UsageError(what, f"'{text}'", "WIDTHxHEIGHT such as 1280x720")
     w, h = int(match[1]), int(match[2])
@@ -67,13 +73,42 @@ def load_settings(path: Path) -> Settings:
         sinks = reader.data["sink"]
         names = [sinks] if isinstance(sinks, str) else sinks
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or not names:
-            reader.fail("sink", (), repr(sinks), "a text or a list of texts")
+            reader.fail("sink", (), shown(sinks), "a text or a list of texts")
         values["sink"] = tuple(names)
     if "smoothing" in reader.data:
         values["smoothing"] = reader.table(Smoothing, "smoothing")
     if "light" in reader.data:
         values["light"] = reader.lights()
-    return Settings(**values)
+    settings = Settings(**values)
+    for key, check in _CHECKS.items():
+        if key in values:
+            with reader.context(key, ()):
+                check(settings)
+    return settings
+
+
+def _check_fps(settings: Settings) -> None:
+    if not (settings.fps == 0.0 or 0.1 <= settings.fps <= 1000.0):
+        raise UsageError("fps", f"{settings.fps:g}", "0.1..1000, or 0 for the source's own")
+
+
+def _check_engine(settings: Settings) -> None:
+    name = settings.engine.partition(":")[0]
+    if name not in ENGINES:
+        raise UsageError("engine", f"'{settings.engine}'", todo=nearest(name, ENGINES))
+
+
+def _check_look(name: str) -> Callable[[Settings], object]:
+    return lambda settings: Look(**{name: getattr(settings, name)})
+
+
+# What can be told of a value without opening anything, so that the file and the line are still known.
+_CHECKS: dict[str, Callable[[Settings], object]] = {
+    "size": lambda settings: settings.size and parse_size(settings.size, "size"),
+    "fps": _check_fps,
+    "engine": _check_engine,
+    **{name: _check_look(name) for name in ("ambient", "background", "specular", "fov")},
+}
 
 
 def load_preset(path: Path) -> Preset:
@@ -83,7 +118,7 @@ def load_preset(path: Path) -> Preset:
     reader.check_keys(reader.data, ["description", *look_keys, "light"], ())
     description = reader.data.get("description", "")
     if not isinstance(description, str):
-        reader.fail("description", (), repr(description), "a text")
+        reader.fail("description", (), shown(description), "a text")
     values = reader.values(Look, {k: v for k, v in reader.data.items() if k in look_keys}, skip=("lights",))
     lights = reader.lights() if "light" in reader.data else ()
     with reader.context("", ()):
@@ -93,8 +128,9 @@ def load_preset(path: Path) -> Preset:
 
 def dump_preset(look: Look, description: str = "") -> str:
     """A look as the TOML text that `load_preset` reads back."""
-    quoted = description.replace("\\", "\\\\").replace('"', '\\"')
-    lines = [f'description = "{quoted}"', f"ambient = {look.ambient:g}"]
+    # JSON's escapes are a TOML basic string's; only DEL is left, which TOML does not take as it is.
+    quoted = json.dumps(description, ensure_ascii=False).replace("\x7f", "\\u007f")
+    lines = [f"description = {quoted}", f"ambient = {look.ambient:g}"]
     if look.background is not None:
         lines.append(f"background = {look.background:g}")
     lines += [f"specular = {look.specular:g}", f"fov = {look.fov:g}"]
@@ -107,6 +143,15 @@ def dump_preset(look: Look, description: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Text and content of a TOML file. Raises OSError, UnicodeDecodeError, or ValueError: not TOML."""
+    text = read_whole(path, MAX_TOML).decode("utf-8-sig")  # Windows' editors put a mark in front
+    try:
+        return text, tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
 class _Reader:
     """A TOML file with its text, so that errors can name the line."""
 
@@ -116,20 +161,19 @@ class _Reader:
     @classmethod
     def open(cls, path: Path) -> _Reader:
         try:
-            text = path.read_text(encoding="utf-8")
+            text, data = read_toml(path)
         except FileNotFoundError:
             raise UsageError(f"{path}", "no such file", "a TOML file") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}", str(error), "a readable TOML file") from None
-        try:
-            return cls(path, text, tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path}", reason(error), "a readable TOML file") from None
+        except ValueError as error:
             raise UsageError(f"{path}: not TOML: {error}") from None
+        return cls(path, text, data)
 
     def line(self, key: str, table: tuple[str | int, ...]) -> int:
         """1-based line of `key` in the table ('light', 1) = the second [[light]]; 0 when not found."""
         index, here = -1, not table
-        for number, text in enumerate(self.text.splitlines(), start=1):
+        for number, text in enumerate(self.text.split("\n"), start=1):
             header = re.match(r"\s*\[\[?\s*([\w.\-\"]+)\s*\]\]?", text)
             if header:
                 name = header[1].strip('"')
@@ -170,26 +214,28 @@ class _Reader:
             if "bool" in wanted:
                 ok, expected = isinstance(value, bool), "true or false"
             elif "float" in wanted:
-                ok, expected = isinstance(value, int | float) and not isinstance(value, bool), "a number"
-                value = float(value) if ok else value
+                value, expected = _number(value), "a number"
+                ok = value is not None
             else:
                 ok, expected = isinstance(value, str), "a text in quotes"
             if not ok:
-                self.fail(item.name, table, repr(value), expected)
+                self.fail(item.name, table, shown(data[item.name]), expected)
             found[item.name] = value
         return found
 
     def table(self, kind: type, name: str) -> Any:
         data = self.data[name]
         if not isinstance(data, dict):
-            self.fail(name, (), repr(data), f"a table [{name}]")
+            self.fail(name, (), shown(data), f"a table [{name}]")
         self.check_keys(data, [f.name for f in dataclasses.fields(kind)], (name,))
-        return kind(**self.values(kind, data, table=(name,)))
+        values = self.values(kind, data, table=(name,))
+        with self.context(name, (name,)):
+            return kind(**values)
 
     def lights(self) -> tuple[Light, ...]:
         tables = self.data["light"]
         if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-            self.fail("light", (), repr(tables), "[[light]] tables")
+            self.fail("light", (), shown(tables), "[[light]] tables")
         lights = []
         for number, data in enumerate(tables):
             where = ("light", number)
@@ -205,6 +251,25 @@ class _Reader:
         return _Context(self, key, table)
 
 
+def _number(value: object) -> float | None:
+    """None for what is no number, or one beyond what a float holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def shown(value: object) -> str:
+    """As it stands in the file, but not pages of it."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits; lists in lists in lists
+        return "too much"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 class _Context:
     """Puts file and line before a UsageError that a value's own check raises."""
 
@@ -218,6 +283,7 @@ class _Context:
         if isinstance(error, UsageError):
             # The field that is wrong is named first in the message: 'light key: az, got ...'.
             name = error.what.rpartition(": ")[2].split()[0].strip("',")
-            line = self.reader.line(name, self.table) or (self.key and self.reader.line(self.key, self.table))
+            places = ((name, self.table), (self.key, self.table), (self.key, ()))
+            line = next(filter(None, (self.reader.line(*place) for place in places if place[0])), 0)
             where = f"{self.reader.path}:{line}" if line else f"{self.reader.path}"
             raise UsageError(f"{where}: {error.what}", error.got, error.expected, error.todo) from None

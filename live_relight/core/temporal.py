@@ -7,11 +7,13 @@ a small blurred luma picture against its own running mean, so that sensor noise 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from .colour import REC709_LUMA
+from .errors import UsageError
 from .frames import Geometry, Image, Map
 
 
@@ -28,6 +30,17 @@ class Smoothing:
     """Blurred luma change from which a pixel takes the new value alone."""
     cut: float = 0.18
     """Mean luma change over the picture that is a cut: everything starts afresh."""
+
+    def __post_init__(self) -> None:
+        checks = (  # a NaN passes none of them
+            ("rest", 0.0 <= self.rest <= 1.0, "0..1"),
+            ("still", 0.0 <= self.still < 1.0, "0..1"),
+            ("moving", self.still < self.moving <= 1.0, f"above {self.still:g} (still), at most 1"),
+            ("cut", 0.0 < self.cut < math.inf, "above 0"),
+        )
+        for name, good, expected in checks:
+            if not good:
+                raise UsageError(name, f"{getattr(self, name):g}", expected)
 
 
 @dataclass(frozen=True, slots=True)

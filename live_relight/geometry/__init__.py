@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..core.errors import EstimatorError, UsageError, nearest
+from ..core.settings import ENGINES
 from ..core.stages import Estimator
-
-ENGINES = ("auto", "onnx", "openvino", "tensorrt", "analytic")
 
 
 def open_estimator(spec: str = "auto", threads: int = 0) -> Estimator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,15 @@ import numpy.typing as npt
 from ..assets import folder
 from ..core.errors import EstimatorError, nearest
 from ..core.frames import Geometry, Image
+from ..core.paths import kind, reason
+from ..core.settings import read_toml, shown
 
 DEFAULT = "first-light"
 STRIDE = 32
+MOST = 16 * STRIDE
+"""Longest side of a network's input."""
+PIXELS = 256 * 192
+"""Area of the input where a card does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Network:
     @property
     def pixels(self) -> int:
         """Area that the network is run at, in pixels."""
-        return int(self.card.get("pixels", 256 * 192))
+        return int(self.card.get("pixels", PIXELS))
 
 
 def list_networks() -> list[Network]:
@@ -42,11 +47,10 @@ def list_networks() -> list[Network]:
 def find_network(name: str = DEFAULT) -> Network:
     """A shipped network by name, or an .onnx file by path."""
     if name.endswith(".onnx"):
-        path = Path(name)
-        if not path.is_file():
-            raise EstimatorError(f"network {name}", "no such file", "an ONNX file")
-        return _load(path)
+        return _load(Path(name))
     known = {n.name: n for n in list_networks()}
+    if not known:
+        raise EstimatorError(f"network '{name}'", "no networks at all", todo="install live-relight again")
     if name not in known:
         raise EstimatorError(f"network '{name}'", "no such network", todo=nearest(name, known))
     return known[name]
@@ -55,29 +59,54 @@ def find_network(name: str = DEFAULT) -> Network:
 def verify(network: Network) -> None:
     """Compares the file with the checksum in its card. Raises EstimatorError."""
     wanted = network.card.get("sha256")
-    if wanted and hashlib.sha256(network.path.read_bytes()).hexdigest() != wanted:
+    try:
+        real = hashlib.sha256(network.path.read_bytes()).hexdigest() if wanted else wanted
+    except OSError as error:
+        raise EstimatorError(f"network {network.path}", reason(error), "a file that can be read") from error
+    if real != wanted:
         raise EstimatorError(
             f"network {network.path}", "a file that differs from its card", todo="install again"
         )
 
 
 def _load(path: Path) -> Network:
+    try:
+        found = kind(path)
+    except OSError as error:
+        raise EstimatorError(f"network {path}", reason(error), "an ONNX file") from error
+    if found != "a file":
+        raise EstimatorError(f"network {path}", found or "no such file", "an ONNX file")
     card = path.with_suffix(".toml")
     try:
-        data = tomllib.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EstimatorError(f"card {card}", str(error), "a readable TOML file", "install again") from None
+        data = read_toml(card)[1]
+    except FileNotFoundError:
+        data = {}  # somebody's own network need not have one
+    except (OSError, ValueError) as error:
+        raise EstimatorError(f"card {card}", reason(error), "a readable TOML file", "install again") from None
+    pixels = data.get("pixels", PIXELS)
+    if type(pixels) is not int or not STRIDE**2 <= pixels <= MOST**2:
+        expected = f"a whole number, {STRIDE**2} to {MOST**2}"
+        raise EstimatorError(f"card {card}: pixels", shown(pixels), expected, "install again")
     return Network(path.stem, path, data)
 
 
-def input_size(frame: tuple[int, int], pixels: int = 256 * 192) -> tuple[int, int]:
+def card_text(network: Network) -> str:
+    """The card as it stands in its file. Raises EstimatorError where there is none."""
+    card = network.path.with_suffix(".toml")
+    try:
+        return read_toml(card)[0]
+    except OSError as error:
+        raise EstimatorError(f"card {card}", reason(error), "the network's card", "install again") from error
+
+
+def input_size(frame: tuple[int, int], pixels: int = PIXELS) -> tuple[int, int]:
     """Network input (width, height) for a frame's: sides are multiples of 32, area near `pixels` and not
     much above it, aspect as near the frame's as that allows (never a squeeze of more than a few percent
     for usual frames)."""
     aspect = min(max(frame[0] / frame[1], 0.25), 4.0)
     best, size = float("inf"), (256, 192)
-    for h in range(STRIDE, 16 * STRIDE + 1, STRIDE):
-        for w in range(STRIDE, 16 * STRIDE + 1, STRIDE):
+    for h in range(STRIDE, MOST + 1, STRIDE):
+        for w in range(STRIDE, MOST + 1, STRIDE):
             if not 0.7 * pixels <= w * h <= 1.05 * pixels:
                 continue
             cost = abs(np.log(w / h / aspect)) + 0.15 * abs(np.log(w * h / pixels))

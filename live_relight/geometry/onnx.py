@@ -26,8 +26,8 @@ class OnnxEstimator:
                 str(network.path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime has no common base for its errors
-            message = str(error).splitlines()[0]
-            raise EstimatorError(f"network {network.path}", message, "an ONNX file that loads") from None
+            expected = "an ONNX file that loads"
+            raise EstimatorError(f"network {network.path}", _first_line(error), expected) from None
         _check(self._session, network)
         self._pixels = network.pixels
         self.name = f"onnx {network.name} (ONNX Runtime {ort.__version__}, CPU)"
@@ -39,11 +39,15 @@ class OnnxEstimator:
             feed = {"image": to_input(small)}
             normal, depth, alpha = self._session.run(["normal", "depth", "alpha"], feed)
         except Exception as error:  # as above
-            raise EstimatorError(self.name, str(error).splitlines()[0], "a network that runs") from None
+            raise EstimatorError(self.name, _first_line(error), "a network that runs") from None
         return to_geometry(small, normal, depth, alpha, (w, h))
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _check(session: ort.InferenceSession, network: Network) -> None:

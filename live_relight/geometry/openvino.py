@@ -25,8 +25,8 @@ class OpenVinoEstimator:
         try:
             self._model = self._core.read_model(network.path)
         except Exception as error:  # openvino raises RuntimeError subclasses and plain Exception alike
-            message = str(error).strip().splitlines()[-1]
-            raise EstimatorError(f"network {network.path}", message, "an ONNX file that loads") from None
+            expected = "an ONNX file that loads"
+            raise EstimatorError(f"network {network.path}", _last_line(error), expected) from None
         self._pixels = network.pixels
         self._compiled: dict[tuple[int, int], Any] = {}
         self.name = f"openvino {network.name} (OpenVINO {openvino.__version__.split('-')[0]}, CPU)"
@@ -34,6 +34,19 @@ class OpenVinoEstimator:
     def estimate(self, image: Image) -> Geometry:
         h, w = image.shape[:2]
         size = input_size((w, h), self._pixels)
+        small = resized(image, size)
+        try:
+            result = self._network(size)({"image": to_input(small)})
+            normal, depth, alpha = result["normal"], result["depth"], result["alpha"]
+        except Exception as error:  # as above
+            raise EstimatorError(self.name, _last_line(error), "a network that runs") from None
+        return to_geometry(small, normal, depth, alpha, (w, h))
+
+    def close(self) -> None:
+        self._compiled.clear()
+
+    def _network(self, size: tuple[int, int]) -> Any:
+        """Compiled for inputs of `size`, once."""
         if size not in self._compiled:
             model = self._model.clone()
             model.reshape({"image": [1, 3, size[1], size[0]]})
@@ -41,9 +54,8 @@ class OpenVinoEstimator:
             # float32: on CPUs with bfloat16 the default would round depth to 8 bits
             config["INFERENCE_PRECISION_HINT"] = "f32"
             self._compiled[size] = self._core.compile_model(model, "CPU", config)
-        small = resized(image, size)
-        result = self._compiled[size]({"image": to_input(small)})
-        return to_geometry(small, result["normal"], result["depth"], result["alpha"], (w, h))
+        return self._compiled[size]
 
-    def close(self) -> None:
-        self._compiled.clear()
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -10,28 +11,34 @@ from pathlib import Path
 from ..core.errors import LiveRelightError, UsageError, nearest
 from ..core.look import Look
 from ..core.settings import Preset, dump_preset, load_preset
+from ..files import make_folder, write_whole
 
 SHIPPED = Path(__file__).resolve().parent
 ORDER = ("studio", "window", "off")
 
 
 def user_folder() -> Path:
-    """Where the user's own presets are kept."""
+    """Where the user's own presets are kept. Raises LiveRelightError where the system names no home."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming"))
+        given, usual = os.environ.get("APPDATA", ""), Path("AppData", "Roaming")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        given, usual = "", Path("Library", "Application Support")
     else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        given, usual = os.environ.get("XDG_CONFIG_HOME", ""), Path(".config")
+    try:
+        # A relative XDG_CONFIG_HOME is to be ignored, says its specification.
+        base = Path(given) if os.path.isabs(given) else Path.home() / usual
+    except RuntimeError:
+        raise LiveRelightError("your own presets", "no home folder", todo="set HOME") from None
     return base / "live-relight" / "presets"
 
 
 def find() -> dict[str, Path]:
-    """Name to file: shipped ones in their order, then others by name; the user's own win."""
-    found: dict[str, Path] = {}
-    for place in (SHIPPED, user_folder()):
-        for path in sorted(place.glob("*.toml")) if place.is_dir() else ():
-            found[path.stem] = path
+    """Name to file: shipped ones in their order, then others by name; the user's own win. A folder that is
+    missing or locked has none: the shipped ones are there for everybody."""
+    found = {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+    with contextlib.suppress(OSError, LiveRelightError):
+        found.update({path.stem: path for path in sorted(user_folder().glob("*.toml"))})
     return dict(
         sorted(found.items(), key=lambda kv: (ORDER.index(kv[0]) if kv[0] in ORDER else len(ORDER), kv[0]))
     )
@@ -52,11 +59,7 @@ def save(name: str, look: Look, description: str = "") -> Path:
     if not re.fullmatch(r"[\w\-]{1,40}", name):
         raise UsageError("preset name", f"'{name}'", "letters, digits, - and _, at most 40")
     path = user_folder() / f"{name}.toml"
-    part = path.with_suffix(".toml.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(dump_preset(look, description), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise LiveRelightError(f"preset {path}", str(error), "a folder that can be written") from None
+    make_folder(path.parent)
+    # A preset's path may hold bytes that are no text: they become '?'.
+    write_whole(path, dump_preset(look, description).encode("utf-8", "replace"))
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +12,7 @@ from live_relight.core.stages import Sink
 if TYPE_CHECKING:
     from .web import WebSink
 
-__all__ = ["NotedSink", "open_sink"]
+__all__ = ["NotedSink", "check_sink", "open_sink"]
 
 _KINDS = ("auto", "vcam", "vcam:DEVICE", "web", "web:PORT", "file:PATH", "null")
 _LATER = ("pipewire", "window")
@@ -30,24 +31,40 @@ def open_sink(spec: str, *, size: tuple[int, int], fps: float, audio_from: Path 
     `audio_from`: a file whose sound goes into `file:PATH`; other sinks have no sound. The caller closes it.
     Raises UsageError (`spec` makes no sense) or SinkError (cannot be opened).
     """
-    kind, colon, detail = spec.partition(":")
-    if spec == "auto":
+    check_sink(spec)
+    kind, _, detail = spec.partition(":")
+    if kind == "auto":
         return _auto(size, fps)
-    if spec == "null":
-        from .null import NullSink
-
-        return NullSink()
-    if kind == "vcam" and (detail or not colon):
+    if kind == "vcam":
         from .virtual_camera import VirtualCameraSink
 
         return VirtualCameraSink(size, fps, detail)
-    if kind == "web" and (detail or not colon):
+    if kind == "web":
         return _web(detail)
-    if kind == "file" and detail:
+    if kind == "file":
         from .file import FileSink
 
         return FileSink(detail, size, fps, audio_from=audio_from)
-    raise _unknown(spec, kind)
+    from .null import NullSink
+
+    return NullSink()
+
+
+def check_sink(spec: str) -> None:
+    """Raises UsageError for a `spec` that makes no sense whatever the machine; opens nothing."""
+    kind, _, detail = spec.partition(":")
+    if "\0" in spec:
+        raise UsageError("the sink", "a NUL character in the name", f"one of {', '.join(_KINDS)}")
+    if kind == "file" and detail:
+        from .file import check_ending
+
+        check_ending(Path(detail))
+    elif kind == "web" and detail:
+        if not (re.fullmatch("[0-9]{1,5}", detail) and int(detail) < 65536):
+            got = f"'{detail[:20]}'"
+            raise UsageError("the web preview's port is wrong", got, "a number from 0 to 65535")
+    elif spec not in ("auto", "vcam", "web", "null") and not (kind == "vcam" and detail):
+        raise _unknown(spec, kind)
 
 
 def _auto(size: tuple[int, int], fps: float) -> NotedSink:
@@ -66,8 +83,6 @@ def _auto(size: tuple[int, int], fps: float) -> NotedSink:
 def _web(port: str) -> WebSink:
     from .web import WebSink
 
-    if port and not (port.isdecimal() and int(port) < 65536):
-        raise UsageError("the web preview's port is wrong", f"'{port}'", "a number from 0 to 65535")
     sink = WebSink(int(port) if port else None)
     sink.note = f"open {sink.url} to watch"
     return sink

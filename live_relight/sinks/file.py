@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +22,8 @@ from av.video.reformatter import (
 
 from live_relight.core.errors import SinkError, UsageError, nearest
 from live_relight.core.frames import Frame
+from live_relight.core.paths import reason
+from live_relight.files import check_target, part_beside
 
 from .audio import AudioCopy
 from .pad import check_frame, even, pad_to_even
@@ -79,13 +80,8 @@ class FileSink:
         self._last_pts = -TICK
         self._start: float | None = 0.0 if audio_from is not None else None
         kind = FORMATS[check_ending(self.path)]
-        if not self.path.parent.is_dir():
-            raise SinkError(
-                f"cannot write {path}", f"no folder {self.path.parent}", todo="make the folder first"
-            )
-        if self.path.is_dir():
-            raise SinkError(f"cannot write {path}", "a folder", "a file name")
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._target = check_target(self.path)
+        self._temporary = part_beside(self._target)
         self._container: av.container.OutputContainer | None = None
         self._audio: AudioCopy | None = None
         try:
@@ -125,7 +121,7 @@ class FileSink:
                 if self._audio is not None:
                     self._audio.finish((self._last_pts / CLOCK) + 1.0 / self._fps)
                 self._container.close()
-                os.replace(self._temporary, self.path)
+                self._temporary.replace(self._target)
             except (av.error.FFmpegError, OSError) as error:
                 self._discard()
                 raise self._failed(error) from error
@@ -171,8 +167,7 @@ class FileSink:
             self._temporary.unlink()
 
     def _failed(self, error: Exception) -> SinkError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return SinkError(f"cannot write {self.path}", reason, todo="the file was not made")
+        return SinkError(f"cannot write {self.path}", reason(error), todo="the file was not made")
 
 
 def check_ending(path: Path) -> str:

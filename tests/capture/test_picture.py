@@ -187,6 +187,35 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         assert name in str(caught.value)
 
 
+def test_what_is_no_file_or_has_no_size_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    (tmp_path / "zero.png").write_bytes(_claims(0, 5))
+    (tmp_path / "less.ppm").write_bytes(b"P6 -5 -5 255\n" + bytes(75))
+    with (tmp_path / "long.png").open("wb") as long:
+        long.truncate(2_000_000_000)  # a hole: no disk is used
+    for path, got in (
+        (tmp_path / "fifo.png", "a FIFO"),
+        (Path("/dev/zero"), "a device"),
+        (tmp_path / "zero.png", "0x5"),
+        (tmp_path / "less.ppm", "-5x-5"),
+        (tmp_path / "long.png", "more than 1000 MB"),
+        (tmp_path / ("x" * 300), "too long"),
+        (Path("a\0b.png"), "NUL"),
+    ):
+        with pytest.raises(SourceError, match=got):
+            read_picture(path)
+
+
+def test_decoders_say_nothing_beside_our_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for ending in ("png", "jpg", "webp", "bmp"):
+        path = tmp_path / f"cut.{ending}"
+        Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[:1500])
+        with pytest.raises(SourceError):
+            read_picture(path)
+    assert capfd.readouterr() == ("", "")
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from fractions import Fraction
@@ -156,6 +157,9 @@ def test_loop_goes_on_in_time_and_shows_every_frame(tmp_path: Path) -> None:
 def test_the_demo_says_when_it_is_missing(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="demo clip is missing"):
         open_demo(Fit(), clip=tmp_path / "none.mp4")
+    (tmp_path / "cut.mp4").write_bytes(b"\0" * 100)
+    with pytest.raises(SourceError, match=r"the demo clip is not a video .* install live-relight again"):
+        open_demo(Fit(), clip=tmp_path / "cut.mp4")
 
 
 def test_a_clip_whose_sound_starts_first_keeps_its_offset(tmp_path: Path) -> None:
@@ -240,6 +244,26 @@ def test_damage_in_the_middle_costs_frames_not_the_clip(tmp_path: Path) -> None:
     data[len(data) // 2 : len(data) // 2 + 300] = bytes(300)
     path.write_bytes(data)
     assert 15 <= len(_all(_open(path))) <= 20
+
+
+def test_a_stream_that_changes_its_size_keeps_the_first(tmp_path: Path) -> None:
+    parts = [write_clip(tmp_path / f"{w}.ts", numbered(5, w, h)) for w, h in ((64, 48), (96, 48), (32, 64))]
+    (tmp_path / "c.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    for fit, size in ((Fit(), (64, 48)), (Fit((40, 30), True), (40, 30))):
+        frames = _all(_open(tmp_path / "c.ts", fit))
+        assert len(frames) > 10
+        assert {(f.image.shape[1], f.image.shape[0]) for f in frames} == {size}
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """Opening a FIFO that nobody writes to would block, deaf to Ctrl-C."""
+    os.mkfifo(tmp_path / "fifo.mp4")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    assert "got a FIFO" in _refused(tmp_path / "fifo.mp4")
+    assert "Too many levels" in _refused(tmp_path / "loop.mp4")
+    assert "too long" in _refused(tmp_path / ("x" * 300))
+    assert "NUL" in _refused(tmp_path / "a\0b.mp4")
+    assert "no file" in _refused(Path("~nouser/x.mp4"))
 
 
 def test_a_stream_address_that_nobody_serves() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from live_relight import presets
 from live_relight.control.keymap import ACTIONS, ControlState, press, status_line
-from live_relight.control.terminal import decode
+from live_relight.control.terminal import decode, split_unfinished
 from live_relight.core.errors import LiveRelightError
 from live_relight.core.look import Look
 
@@ -63,6 +63,21 @@ def test_presets_go_round() -> None:
     assert [pressed(*["p"] * n).preset for n in range(4)] == ["studio", "window", "off", "studio"]
 
 
+def test_broken_presets_are_said_and_stepped_over() -> None:
+    def fragile(name: str) -> Look:
+        if name != "studio":
+            raise LiveRelightError(name, "broken")
+        return load(name)
+
+    start = ControlState(load("studio"), "studio")
+    for names in ([*NAMES, "studio"], ["window", "off", "studio"]):
+        after = press(start, "p", lambda n=names: n, fragile, save)
+        assert after.preset == "studio"
+        assert after.message == "window, got broken"
+    assert press(start, "p", lambda: ["off"], fragile, save).message == "off, got broken"
+    assert press(start, "p", list, load, save).message == "no presets"
+
+
 def test_reset_brings_the_preset_back() -> None:
     assert pressed("right", "right", "+", "r").look == load("studio")
 
@@ -107,3 +122,10 @@ def test_terminal_sequences() -> None:
 def test_decoding_takes_anything(text: str) -> None:
     for key in decode(text):
         assert len(key) > 1 or key.isprintable()
+
+
+def test_a_sequence_cut_in_two_waits_for_its_rest() -> None:
+    assert split_unfinished("a\x1b") == ("a", "\x1b")
+    assert split_unfinished("a\x1b[1;") == ("a", "\x1b[1;")
+    assert split_unfinished("a\x1b[A") == ("a\x1b[A", "")
+    assert split_unfinished("abc") == ("abc", "")

@@ -87,6 +87,9 @@ def test_srgb_round_trip(value: float) -> None:
 
 
 def test_hex_is_srgb() -> None:
+    for wrong in ("#-1-1-1", "#+1+1+1", "# 1 1 1", "##fffff", "#ffff", "１２３４５６", "ffffff\n"):
+        with pytest.raises(ValueError):
+            hex_to_rgb(wrong)
     assert hex_to_rgb("#ffffff") == (1.0, 1.0, 1.0)
     assert hex_to_rgb("808080")[0] == pytest.approx(0.2158605)
 

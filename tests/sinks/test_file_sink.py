@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -181,6 +182,9 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "none" / "o.mp4", "no folder"), (tmp_path / "folder.mp4", "a folder")):
         with pytest.raises(SinkError, match=says):
             FileSink(path, (64, 48), 10)
+    os.mkfifo(tmp_path / "fifo.mp4")
+    with pytest.raises(SinkError, match="a FIFO"):
+        FileSink(tmp_path / "fifo.mp4", (64, 48), 10)
     with pytest.raises(SinkError, match=r"cannot write /proc/o\.mp4"):
         FileSink("/proc/o.mp4", (64, 48), 10)
 
@@ -211,6 +215,27 @@ def test_a_frame_of_another_size(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="got 32x32, expected 64x48"):
         sink.send(Frame(np.zeros((32, 32, 3), np.uint8), 0, 0))
     sink.close()
+
+
+def test_links_stay_links_and_long_names_are_possible(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    (tmp_path / "o.mp4").symlink_to(tmp_path / "film" / "real.mp4")
+    _record(tmp_path / "o.mp4", numbered(3))
+    assert (tmp_path / "o.mp4").is_symlink()
+    assert len(_read(tmp_path / "film" / "real.mp4")) == 3
+    for name in ("n" * 249 + ".mp4", "x" + "é" * 120 + ".mp4"):
+        assert len(_read(_record(tmp_path / name, numbered(2)))) == 2
+
+
+def test_two_at_once_with_one_name_do_not_meet(tmp_path: Path) -> None:
+    sinks = [FileSink(tmp_path / "o.mp4", (64, 48), 10) for _ in range(2)]
+    for i, image in enumerate(numbered(4)):
+        for sink in sinks[: 1 if i == 3 else 2]:
+            sink.send(Frame(image, i / 10, i))
+    for sink, frames in zip(sinks, (4, 3), strict=True):
+        sink.close()
+        assert len(_read(tmp_path / "o.mp4")) == frames
+    assert [p.name for p in tmp_path.iterdir()] == ["o.mp4"]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from live_relight.core.errors import SinkError, UsageError
-from live_relight.sinks import open_sink, virtual_camera
+from live_relight.sinks import check_sink, open_sink, virtual_camera
 from live_relight.sinks.null import NullSink
 
 SIZE = (64, 48)
@@ -32,13 +32,29 @@ def _open(spec: str) -> object:
         ("file", "needs a name"),
         ("web:abc", "expected a number"),
         ("web:99999", "expected a number"),
+        ("web:" + "9" * 5000, "expected a number"),
+        ("web:٨٠٨٨", "expected a number"),
+        ("web:", "unknown sink"),
+        ("null:x", "unknown sink"),
+        ("file:out.gif", "ending '.gif'"),
+        ("file:a\0.mp4", "NUL character"),
+        ("vcam:/dev/video\0", "NUL character"),
         ("", "unknown sink"),
         ("vcam:", "unknown sink"),
     ],
 )
 def test_specs_that_make_no_sense(spec: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        _open(spec)
+    for look_at in (check_sink, _open):
+        with pytest.raises(UsageError, match=says) as caught:
+            look_at(spec)
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "spec", ["auto", "vcam", "vcam:/dev/video97", "web", "web:0", "file:/no/x.mp4", "null"]
+)
+def test_specs_that_make_sense_are_not_opened(spec: str) -> None:
+    check_sink(spec)
 
 
 def test_null_counts() -> None:

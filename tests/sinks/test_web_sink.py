@@ -176,6 +176,7 @@ def test_viewers_that_vanish_are_forgotten(sink: WebSink) -> None:
     [
         ("/", {"Host": "localhost:8088"}, 200),
         ("/", {"Host": "127.0.0.1"}, 200),
+        ("/", {"Host": "LocalHost:8088"}, 200),
         ("/", {"Host": "[::1]:9000"}, 200),  # through an ssh tunnel
         ("/", {"Host": "evil.example"}, 403),
         ("/", {"Host": "evil.example:8088"}, 403),

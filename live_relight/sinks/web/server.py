@@ -33,6 +33,7 @@ class PreviewServer(http.server.ThreadingHTTPServer):
 
     daemon_threads = True  # a stuck one must not keep the program alive; we join them ourselves
     allow_reuse_address = True
+    request_queue_size = 128  # a page that is opened many times at once: nobody is turned away
 
     def __init__(self, port: int, board: Board) -> None:
         self.board = board
@@ -114,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _answer(self, head: bool) -> None:
-        host = self.headers.get("Host", "")
+        host = self.headers.get("Host", "").lower()
         if host.removesuffix(":" + host.rpartition(":")[2]) not in _NAMES and host not in _NAMES:
             return self._send(403, "text/plain", b"only for 127.0.0.1 and localhost\n", head)
         path = self.path.partition("?")[0]
