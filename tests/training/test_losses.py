@@ -1,0 +1,99 @@
+"""Losses, metrics, baselines and schedules on cases with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from training import metrics
+from training.baselines import flat_normals, sphere_normals
+from training.losses import Weights, agreement_loss, total_loss
+from training.schedule import PHASES, average_at, phase_at, rate_at
+
+
+def truth_of(mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A tilted plane under a pinhole camera, with the given mask [B,1,H,W]."""
+    b, _, h, w = mask.shape
+    camera = torch.tensor([[60.0, (w - 1) / 2, (h - 1) / 2]]).repeat(b, 1)
+    n = torch.tensor([0.3, -0.2, 0.93])
+    n = n / n.norm()
+    u = (torch.arange(w) - camera[0, 1]) / camera[0, 0]
+    v = (camera[0, 2] - torch.arange(h)) / camera[0, 0]
+    facing = n[2] - n[0] * u.view(1, -1) - n[1] * v.view(-1, 1)
+    log_depth = torch.log(n[2] / facing).expand(b, 1, h, w)
+    normal = n.view(1, 3, 1, 1).expand(b, 3, h, w).contiguous()
+    return {"normal": normal, "log_depth": log_depth, "alpha": mask, "mask": mask, "camera": camera}
+
+
+def perfect(truth: dict[str, torch.Tensor]) -> torch.Tensor:
+    logit = (truth["alpha"] * 2 - 1) * 40
+    return torch.cat([truth["normal"], truth["log_depth"], logit], 1)
+
+
+def test_perfect_predictions_cost_nothing():
+    mask = torch.zeros(2, 1, 32, 48)
+    mask[:, :, 8:24, 10:40] = 1
+    total, terms = total_loss(perfect(truth_of(mask)), truth_of(mask), Weights())
+    assert float(total) < 5e-3, terms
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_degenerate_masks_stay_finite(value):
+    truth = truth_of(torch.full((1, 1, 32, 32), value))
+    raw = torch.randn(1, 5, 32, 32, requires_grad=True)
+    total, _ = total_loss(raw, truth, Weights())
+    total.backward()
+    assert torch.isfinite(total)
+    assert torch.isfinite(raw.grad).all()
+
+
+def test_agreement_notices_a_wrong_slope():
+    truth = truth_of(torch.ones(1, 1, 32, 48))
+    right = agreement_loss(truth["log_depth"], truth["normal"], truth["camera"], truth["mask"])
+    wrong = agreement_loss(-truth["log_depth"], truth["normal"], truth["camera"], truth["mask"])
+    assert float(right) < 1e-2 < 0.2 < float(wrong)
+
+
+def test_worse_predictions_cost_more():
+    truth = truth_of(torch.ones(1, 1, 32, 48))
+    tilted = truth["normal"] + torch.tensor([0.3, 0.0, 0.0]).view(1, 3, 1, 1)
+    raw = perfect({**truth, "normal": tilted})
+    assert total_loss(raw, truth, Weights())[1]["normal"] > 0.05
+
+
+def test_schedules():
+    assert rate_at(0.0) < 0.1
+    assert rate_at(0.03) == pytest.approx(1.0)
+    assert rate_at(1.0) == pytest.approx(0.01)
+    rates = [rate_at(x) for x in np.linspace(0.05, 1, 50)]
+    assert rates == sorted(rates, reverse=True)
+    assert phase_at(0.0) == PHASES[0]
+    assert phase_at(1.0) == PHASES[-1]
+    assert all(w % 32 == 0 and h % 32 == 0 for phase in PHASES for w, h in phase.sizes)
+    assert average_at(0) < 0.2 < 0.99 < average_at(100000) < 1
+
+
+def test_metrics_on_known_values():
+    mask = np.ones((4, 4), np.float32)
+    up = flat_normals(mask)
+    tilted = np.zeros_like(up)
+    tilted[..., 0], tilted[..., 2] = np.sin(np.radians(20)), np.cos(np.radians(20))
+    found = metrics.summarise([metrics.angles(tilted, up, mask)])
+    assert found["mean"] == pytest.approx(20, abs=1e-3)
+    assert (found["within_11.25"], found["within_22.5"]) == (0, 1)
+    depth = np.linspace(1, 2, 16, dtype=np.float32).reshape(4, 4)
+    assert metrics.depth_error(3 * depth, depth, mask) == pytest.approx(0, abs=1e-6)
+    assert metrics.iou(mask, mask) == 1
+    assert metrics.iou(mask * 0, mask) == 0
+
+
+def test_sphere_baseline_on_a_sphere():
+    y, x = np.mgrid[:80, :80]
+    u, v = (x - 40) / 30, -(y - 40) / 30
+    mask = ((u * u + v * v) < 1).astype(np.float32)
+    z = np.sqrt(np.clip(1 - u * u - v * v, 0, 1))
+    truth = np.stack([u, v, z], -1)
+    truth = (truth / np.linalg.norm(truth, axis=-1, keepdims=True)).astype(np.float32)
+    inner = ((u * u + v * v) < 0.8).astype(np.float32)
+    assert metrics.summarise([metrics.angles(sphere_normals(mask), truth, inner)])["mean"] < 2

@@ -1,0 +1,136 @@
+"""The network: shapes, a tiny training, export."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+
+import numpy as np
+import pytest
+import torch
+
+from training import evaluate, export
+from training.model import GeometryNet, load_model, parameters, save_checkpoint
+from training.schedule import Phase
+from training.synth.sample import Labels, Shot
+from training.synth.shards import write_shard
+from training.train import TrainConfig, train
+
+
+def ball(rng: np.random.Generator, width: int = 128, height: int = 96) -> Shot:
+    """A lit sphere of random place and size as a stand-in for a person."""
+    r, cx, cy = rng.uniform(15, 40), rng.uniform(40, 88), rng.uniform(35, 60)
+    y, x = np.mgrid[:height, :width]
+    u, v = (x - cx) / r, -(y - cy) / r
+    on = (u * u + v * v) < 1
+    z = np.sqrt(np.clip(1 - u * u - v * v, 0, 1))
+    n = np.stack([u, v, z], -1) * on[..., None]
+    shade = np.clip(n @ np.array([0.5, 0.4, 0.77]), 0.05, 1)
+    picture = np.where(on[..., None], shade[..., None] * np.array([220, 170, 140]), rng.uniform(0, 90, 3))
+    depth = np.where(on, 1.0 - 0.2 * z, 0)
+    labels = Labels(np.round(n * 127).astype(np.int8), depth.astype(np.float16), (on * 255).astype(np.uint8))
+    return Shot(labels, [picture.astype(np.uint8)] * 2, {"tan": 0.6})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    write_shard(folder / "shard_00000", [ball(rng) for _ in range(8)])
+    manifest = {"recipe": {"seed": 1, "bodies": 0}, "commit": "none", "assets": "none"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (96, 64), (160, 288)])
+def test_outputs_have_the_contract_s_shapes_and_ranges(width, height):
+    torch.manual_seed(0)
+    model = GeometryNet().eval()
+    torch.nn.init.normal_(model.head.weight, std=0.5)
+    with torch.no_grad():
+        normal, depth, alpha = model(torch.rand(1, 3, height, width))
+    assert normal.shape == (1, 3, height, width)
+    assert depth.shape == alpha.shape == (1, 1, height, width)
+    assert torch.allclose(normal.norm(dim=1), torch.ones(1, height, width), atol=1e-2)
+    assert (depth > 0).all()
+    assert ((alpha >= 0) & (alpha <= 1)).all()
+
+
+def test_size_stays_small():
+    assert parameters(GeometryNet()) < 5_000_000
+
+
+def test_a_tiny_training_runs_and_resumes(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    config = TrainConfig(str(data), str(tmp_path), steps=6, imagenet=False, report=1, save=3, threads=1)
+    train(config)
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    blob = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert blob["step"] == 6
+    assert load_model(str(tmp_path / "last.pt")).config == GeometryNet().config
+    train(TrainConfig(**{**config.__dict__, "steps": 8}))
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 8
+
+
+def test_overfitting_lowers_the_loss(data):
+    from training.data import Pool, load_item, make_batch
+    from training.train import make_optimizer, train_step
+
+    torch.manual_seed(0)
+    pool = Pool.open(data)
+    rng = np.random.default_rng(0)
+    shard = next(iter(pool.shards.values()))
+    batch = make_batch([load_item(rng, shard, k, (64, 64), False) for k in (0, 4)])
+    model = GeometryNet().train()
+    optimizer = make_optimizer(model, TrainConfig("", ""))
+    losses = [sum(train_step(model, optimizer, batch).values()) for _ in range(16)]
+    assert np.mean(losses[-3:]) < 0.6 * losses[0]
+
+
+def test_mirrored_items_agree(data):
+    from training.data import Pool, load_item
+
+    shard = next(iter(Pool.open(data).shards.values()))
+    plain, turned = (
+        load_item(np.random.default_rng(0), shard, 0, (128, 96), False, mirror=m) for m in (False, True)
+    )
+    assert np.allclose(plain["normal"][:, ::-1] * [-1, 1, 1], turned["normal"])
+    assert np.allclose(plain["image"][:, ::-1], turned["image"])
+
+
+def test_export_agrees_with_torch_and_fills_the_card(data, tmp_path):
+    torch.manual_seed(1)
+    model = GeometryNet().train()
+    torch.nn.init.normal_(model.head.weight, std=0.05)
+    with torch.no_grad():  # move the running statistics off their defaults, so that folding is tested
+        model(torch.rand(2, 3, 64, 96))
+    checkpoint, onnx = tmp_path / "a.pt", tmp_path / "net.onnx"
+    save_checkpoint(str(checkpoint), model, step=3, seconds=1.0)
+    args = ["--checkpoint", str(checkpoint), "--out", str(onnx), "--data", str(data), "--commit", "abc"]
+    assert export.main(args) == 0
+    assert export.largest_error(load_model(str(checkpoint)), onnx) < 1e-4
+    card = tomllib.loads(onnx.with_suffix(".toml").read_text())
+    assert card["file"] == "net.onnx"
+    assert card["commit"] == "abc"
+    assert card["data_pictures"] == 16
+    assert len(card["sha256"]) == 64
+    assert onnx.stat().st_size < 20 * 2**20
+
+
+def test_evaluate_prints_the_baselines(data, tmp_path, capsys):
+    onnx = tmp_path / "net.onnx"
+    export.export(export.fold(GeometryNet().eval()), onnx)
+    out, numbers = tmp_path / "docs" / "accuracy.md", tmp_path / "figures.json"
+    args = ["--data", str(data), "--model", str(onnx), "--count", "6", "--size", "128x96"]
+    assert evaluate.main([*args, "--out", str(out), "--figures", str(numbers)]) == 0
+    assert "sphere fitted to the mask" in out.read_text()
+    assert json.loads(numbers.read_text())["sphere_normal_mean_deg"] < 15
+    assert "| ours |" in capsys.readouterr().out
+
+
+def test_missing_data_is_one_line(tmp_path, capsys):
+    assert evaluate.main(["--data", str(tmp_path), "--model", str(tmp_path / "none.onnx")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,1 @@
+"""Training of the geometry network: synthetic people, model, losses, evaluation, export."""

@@ -1,0 +1,151 @@
+"""Batches for training: random crops of shards, mirrored, resized and disturbed.
+
+A batch is a dict of float32 tensors: image [B,3,H,W] sRGB 0..1, normal [B,3,H,W], log_depth
+[B,1,H,W] (log of z over the person's median), alpha [B,1,H,W], mask [B,1,H,W] (1 where
+geometry is trusted), camera [B,3] = (f, cx, cy) in pixels of the crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.synth.shards import Shard, find_shards, read_shard
+
+
+@dataclass
+class Pool:
+    """All pictures of a folder of shards; `refresh` picks up shards that were finished meanwhile."""
+
+    folder: Path
+    shards: dict[Path, Shard]
+    index: list[tuple[Path, int]]
+
+    @staticmethod
+    def open(folder: Path) -> Pool:
+        """Map every complete shard."""
+        pool = Pool(folder, {}, [])
+        pool.refresh()
+        return pool
+
+    def refresh(self) -> int:
+        """Add new shards; returns the number of pictures."""
+        for path in find_shards(self.folder):
+            if path not in self.shards:
+                shard = read_shard(path)
+                self.shards[path] = shard
+                self.index += [(path, k) for k in range(len(shard.label))]
+        return len(self.index)
+
+
+def crop_box(
+    rng: np.random.Generator, have: tuple[int, int], want: tuple[int, int], tight: bool
+) -> tuple[float, ...]:
+    """A box (x, y, w, h) of the wanted aspect inside a picture `have` = (width, height).
+
+    `tight` allows crops down to half the size; otherwise it is the largest that fits, or nearly.
+    """
+    aspect = want[0] / want[1]
+    w, h = (have[0], have[0] / aspect) if have[0] / aspect <= have[1] else (have[1] * aspect, have[1])
+    k = rng.uniform(0.5, 1.0) if tight else rng.uniform(0.9, 1.0)
+    w, h = w * k, h * k
+    return rng.uniform(0, have[0] - w), rng.uniform(0, have[1] - h), w, h
+
+
+def crop(image: NDArray, box: tuple[float, ...]) -> NDArray[np.float32]:
+    """A box (x, y, w, h) of a picture [H,W,...] as float32, corners rounded to pixels."""
+    x, y, w, h = box
+    x0, y0, x1, y1 = round(x), round(y), max(round(x + w), round(x) + 2), max(round(y + h), round(y) + 2)
+    return np.ascontiguousarray(image[y0:y1, x0:x1], np.float32)
+
+
+def scale(part: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize to (width, height), averaging when shrinking; at most four channels."""
+    return cv2.resize(
+        part, size, interpolation=cv2.INTER_AREA if size[0] < part.shape[1] else cv2.INTER_LINEAR
+    )
+
+
+def load_item(
+    rng: np.random.Generator,
+    shard: Shard,
+    k: int,
+    size: tuple[int, int],
+    augment: bool,
+    mirror: bool | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """One picture with its labels at `size` (width, height); arrays are channels-last float32."""
+    row = int(shard.label[k])
+    height, width = shard.colour.shape[1:3]
+    box = (0.0, 0.0, float(width), float(height))
+    if augment or (width, height) != size:
+        box = crop_box(rng, (width, height), size, augment and rng.random() < 0.35)
+    cover = crop(shard.alpha[row], box) / 255
+    weighted = scale(np.dstack([crop(shard.normal[row], box) * (cover / 127)[..., None], cover]), size)
+    depth = scale(crop(shard.depth[row], box) * cover, size)
+    alpha = weighted[..., 3]
+    length = np.linalg.norm(weighted[..., :3], axis=-1, keepdims=True)
+    # Where a shrunk pixel mixes very different normals or depths the mean is nobody's: leave it out.
+    mask = ((alpha > 0.5) & (length[..., 0] > 0.75 * alpha)).astype(np.float32)
+    normal = weighted[..., :3] / np.maximum(length, 1e-4) * mask[..., None]
+    metres = np.where(mask > 0, depth / np.maximum(alpha, 1e-3), 1.0)
+    middle = float(np.median(metres[mask > 0])) if mask.any() else 1.0
+    log_depth = np.where(mask > 0, np.log(np.maximum(metres, 1e-2) / middle), 0.0)
+    image = scale(crop(shard.colour[k], box), size) / 255
+    zoom = size[0] / box[2]
+    focal = width / 2 / float(shard.about[row]["tan"]) * zoom
+    camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
+    if mirror if mirror is not None else (augment and rng.random() < 0.5):
+        image, normal, log_depth, alpha, mask = (a[:, ::-1] for a in (image, normal, log_depth, alpha, mask))
+        normal = normal * np.array([-1, 1, 1], np.float32)
+        camera[1] = size[0] - 1 - camera[1]
+    if augment:
+        image = disturb(rng, image)
+    return {
+        "image": image,
+        "normal": normal,
+        "log_depth": log_depth,
+        "alpha": alpha,
+        "mask": mask,
+        "camera": camera,
+    }
+
+
+def disturb(rng: np.random.Generator, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cheap extra variety per visit: brightness, colour cast, grey, noise."""
+    if rng.random() < 0.5:
+        image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25)))
+    if rng.random() < 0.3:
+        image = image * rng.uniform(0.8, 1.15, 3).astype(np.float32)
+    if rng.random() < 0.1:
+        image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
+    if rng.random() < 0.3:
+        image = image + rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0, 0.04))
+    return np.clip(image, 0, 1)
+
+
+def make_batch(items: list[dict[str, NDArray[np.float32]]]) -> dict[str, Tensor]:
+    """Stack items into tensors [B,C,H,W]."""
+    out = {}
+    for name in items[0]:
+        stack = np.stack([np.asarray(item[name], np.float32) for item in items])
+        if name != "camera":
+            stack = stack[..., None] if stack.ndim == 3 else stack
+            stack = stack.transpose(0, 3, 1, 2)
+        out[name] = torch.from_numpy(np.ascontiguousarray(stack))
+    return out
+
+
+def draw_batch(rng: np.random.Generator, pool: Pool, batch: int, size: tuple[int, int]) -> dict[str, Tensor]:
+    """A random augmented batch."""
+    items = []
+    for k in rng.integers(0, len(pool.index), batch):
+        path, row = pool.index[int(k)]
+        items.append(load_item(rng, pool.shards[path], row, size, True))
+    return make_batch(items)

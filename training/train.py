@@ -1,0 +1,248 @@
+"""Training of the geometry network: one readable loop, resumable, with averaged weights.
+
+    python -m training.train --data DIR --out RUN --steps 4000
+
+RUN gets `last.pt` (to resume), `log.csv` (one line per report) and `config.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.data import Pool, draw_batch
+from training.losses import Weights, total_loss
+from training.model import GeometryNet, ModelConfig, load_imagenet, load_model, parameters, save_checkpoint
+from training.schedule import PHASES, average_at, phase_at, rate_at
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run is made of.
+
+    `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
+    go on from with a fresh optimizer, `begin` the share of the schedule at which to enter it.
+    """
+
+    data: str
+    out: str
+    steps: int = 4000
+    minutes: float = 0.0
+    seed: int = 0
+    encoder_rate: float = 5e-4
+    rate: float = 2e-3
+    decay: float = 1e-3
+    threads: int = 2
+    report: int = 25
+    save: int = 200
+    imagenet: bool = True
+    start: str = ""
+    begin: float = 0.0
+
+
+class Progress:
+    """How far the schedule is, 0..1, by steps or by the clock (time of earlier sittings included)."""
+
+    def __init__(self, config: TrainConfig, spent: float) -> None:
+        self.config, self.spent, self.begin = config, spent, time.monotonic()
+
+    def seconds(self) -> float:
+        """Seconds trained so far."""
+        return self.spent + time.monotonic() - self.begin
+
+    def __call__(self, step: int) -> float:
+        """Share of the schedule that is done."""
+        if self.config.minutes > 0:
+            done = self.seconds() / (60 * self.config.minutes)
+        else:
+            done = step / self.config.steps
+        return min(self.config.begin + (1 - self.config.begin) * done, 1.0)
+
+
+def batches(
+    config: TrainConfig, pool: Pool, progress: Progress, step: int, stop: threading.Event
+) -> Iterator[dict]:
+    """Batches drawn one ahead in a thread; each is a function of (seed, step, sizes of the phase)."""
+    ready: queue.Queue = queue.Queue(maxsize=3)
+
+    def fill() -> None:
+        at = step
+        try:
+            while not stop.is_set():
+                rng = np.random.default_rng([config.seed, 3, at])
+                if at % 100 == 0:
+                    pool.refresh()
+                phase = phase_at(progress(at), PHASES)
+                size = phase.sizes[int(rng.integers(len(phase.sizes)))]
+                ready.put(draw_batch(rng, pool, phase.batch, size))
+                at += 1
+        except Exception as error:  # handed to the loop, which raises it
+            ready.put(error)
+
+    threading.Thread(target=fill, name="batches", daemon=True).start()
+    while True:
+        item = ready.get()
+        if isinstance(item, Exception):
+            raise item
+        yield item
+
+
+def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW: a lower rate for the pretrained encoder, no decay on norms and biases."""
+    groups = []
+    for module, rate in ((model.encoder, config.encoder_rate), (model, config.rate)):
+        own = [
+            p for n, p in module.named_parameters() if module is model.encoder or not n.startswith("encoder.")
+        ]
+        groups.append({"params": [p for p in own if p.ndim > 1], "base": rate, "weight_decay": config.decay})
+        groups.append({"params": [p for p in own if p.ndim <= 1], "base": rate, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98))
+
+
+@torch.no_grad()
+def average(mean: dict[str, Tensor], model: GeometryNet, decay: float) -> None:
+    """Move the averaged weights toward the model's."""
+    for name, value in model.state_dict().items():
+        if value.dtype.is_floating_point:
+            mean[name].lerp_(value, 1 - decay)
+        else:
+            mean[name].copy_(value)
+
+
+def train(config: TrainConfig) -> Path:
+    """Run (or resume) a training; returns the checkpoint's path."""
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
+    pool = Pool.open(Path(config.data))
+    model = load_model(config.start) if config.start else GeometryNet(ModelConfig())
+    if config.imagenet and not config.start:
+        load_imagenet(model)
+    optimizer = make_optimizer(model, config)
+    mean = {k: v.clone() for k, v in model.state_dict().items()}
+    step, spent = resume(out / "last.pt", model, optimizer, mean)
+    model = model.to(memory_format=torch.channels_last).train()
+    print(f"{parameters(model)} parameters, {len(pool.index)} pictures, from step {step}", flush=True)
+    progress, stop = Progress(config, spent), threading.Event()
+    try:
+        for batch in batches(config, pool, progress, step, stop):
+            share = progress(step)
+            if share >= 1.0:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = group["base"] * rate_at(share)
+            terms = train_step(model, optimizer, batch)
+            average(mean, model, average_at(step))
+            step += 1
+            if step % config.report == 0:
+                log(
+                    out / "log.csv",
+                    step,
+                    share,
+                    progress.seconds(),
+                    batch["image"].shape,
+                    terms,
+                    len(pool.index),
+                )
+            if step % config.save == 0:
+                save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
+    finally:
+        stop.set()
+    save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
+    return out / "last.pt"
+
+
+def train_step(
+    model: GeometryNet, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor]
+) -> dict[str, float]:
+    """One update; returns the terms of the loss."""
+    raw = model.raw(batch["image"].contiguous(memory_format=torch.channels_last))
+    loss, terms = total_loss(raw, batch, Weights())
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
+    if torch.isfinite(loss):
+        optimizer.step()
+    return terms
+
+
+def resume(
+    path: Path, model: GeometryNet, optimizer: torch.optim.Optimizer, mean: dict[str, Tensor]
+) -> tuple[int, float]:
+    """Load `last.pt` if it is there; returns the step and the seconds spent."""
+    if not path.exists():
+        return 0, 0.0
+    blob = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(blob["model"])
+    optimizer.load_state_dict(blob["optimizer"])
+    for name, value in blob["ema"].items():
+        mean[name].copy_(value)
+    return int(blob["step"]), float(blob["seconds"])
+
+
+def save(
+    path: Path,
+    model: GeometryNet,
+    optimizer: torch.optim.Optimizer,
+    mean: dict[str, Tensor],
+    step: int,
+    spent: float,
+) -> None:
+    """Write beside and rename."""
+    part = path.with_suffix(".part")
+    save_checkpoint(str(part), model, optimizer=optimizer.state_dict(), ema=mean, step=step, seconds=spent)
+    part.rename(path)
+
+
+def log(
+    path: Path, step: int, share: float, spent: float, shape: torch.Size, terms: dict[str, float], have: int
+) -> None:
+    """Print and append one line."""
+    row = {"step": step, "share": round(share, 4), "seconds": round(spent), "size": f"{shape[3]}x{shape[2]}"}
+    row |= {"pictures": have, **{k: round(v, 5) for k, v in terms.items()}}
+    print(" ".join(f"{k}={v}" for k, v in row.items()), flush=True)
+    fresh = not path.exists()
+    with path.open("a", newline="") as out:
+        writer = csv.DictWriter(out, fieldnames=list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: every field of TrainConfig is an option."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    for name, spec in TrainConfig.__dataclass_fields__.items():
+        required = name in ("data", "out")
+        if spec.type == "bool":
+            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=spec.default)
+        else:
+            kind = {"str": str, "int": int, "float": float}[str(spec.type)]
+            option = f"--{name.replace('_', '-')}"
+            parser.add_argument(
+                option, type=kind, required=required, default=None if required else spec.default
+            )
+    try:
+        print(train(TrainConfig(**vars(parser.parse_args(argv)))))
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
