@@ -22,8 +22,9 @@ PANEL = (640, 360)
 def labelled(image: np.ndarray, text: str) -> np.ndarray:
     """`image` at the panel's size with its name in the corner."""
     panel = cv2.resize(image, PANEL, interpolation=cv2.INTER_AREA)
-    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(panel, text, (14, 344), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, width, cv2.LINE_AA)
+    for colour, shift in (((0, 0, 0), 1), ((255, 255, 255), 0)):
+        at = (14 + shift, 344 + shift)
+        cv2.putText(panel, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, 1, cv2.LINE_AA)
     return panel
 
 
@@ -35,7 +36,7 @@ def main(target: Path) -> None:
         geometry = relighter.geometry(frame)
         depth, normal, alpha = full_size(frame, geometry)
         grey = (depth_picture(depth, alpha) // 257).astype(np.uint8)
-        left = [Light.of("key", az=-60, el=25), Light.of("rim", az=130)]
+        left = [Light.of("key", az=-65, el=25, power=1.4), Light.of("rim", az=130)]
         panels = [
             labelled(frame, "before"),
             labelled(relighter.relight(frame, geometry=geometry), "studio: key from the right"),

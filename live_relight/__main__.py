@@ -12,7 +12,8 @@ def main() -> int:
     """Runs the command line; SIGTERM and SIGHUP end it as Ctrl-C does."""
     try:
         for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
+            # nohup and shells that start background jobs ignore signals for us: so be it.
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
                 signal.signal(getattr(signal, name), signal.default_int_handler)
         from .cli import main as run
 

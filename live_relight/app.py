@@ -76,6 +76,8 @@ def signals() -> Iterator[Signals]:
     """Handles signals while inside, in the main thread."""
     state = Signals()
     numbers = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    # What nohup or a shell told us to ignore stays ignored.
+    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
     before = {n: signal.signal(n, state.handle) for n in numbers}
     try:
         yield state

@@ -70,7 +70,7 @@ def test_several_sinks_get_every_frame(tmp_path: Path) -> None:
 def test_signals_end_it_at_once_with_a_playable_file(tmp_path: Path, number: signal.Signals) -> None:
     out, stats = tmp_path / "o.mp4", tmp_path / "stats.jsonl"
     args = ["run", "--source", "demo", "--sink", f"file:{out}", "--stats", str(stats), "--size", "640x360"]
-    process = subprocess.Popen([*COMMAND, *args], stderr=subprocess.PIPE, text=True)
+    process = start(*args)
     try:
         wait_for(lambda: stats.exists() and stats.stat().st_size > 0, process)
         time.sleep(0.5)
@@ -85,6 +85,16 @@ def test_signals_end_it_at_once_with_a_playable_file(tmp_path: Path, number: sig
     assert count(out) >= 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["o.mp4", "stats.jsonl"]
     print(f"ended {took:.2f} s after {number.name}")  # reported: a shared machine's clock asserts nothing
+
+
+def start(*args: str) -> subprocess.Popen[str]:
+    """The program with signals as a terminal gives them: whoever runs the tests may ignore some."""
+
+    def as_in_a_terminal() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+
+    return subprocess.Popen([*COMMAND, *args], stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 90) -> None:
@@ -138,7 +148,7 @@ def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
 def test_two_interrupts_at_once_still_save_the_recording(tmp_path: Path) -> None:
     out, stats = tmp_path / "o.mp4", tmp_path / "stats.jsonl"
     args = ["run", "--source", "demo", "--sink", f"file:{out}", "--stats", str(stats), "--engine", "analytic"]
-    process = subprocess.Popen([*COMMAND, *args], stderr=subprocess.PIPE, text=True)
+    process = start(*args)
     try:
         wait_for(lambda: stats.exists() and stats.stat().st_size > 0, process)
         process.send_signal(signal.SIGINT)
@@ -155,10 +165,13 @@ def test_two_interrupts_at_once_still_save_the_recording(tmp_path: Path) -> None
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3, 0.7])
 def test_interrupt_while_starting_is_quiet(tmp_path: Path, delay: float) -> None:
     args = ["run", "--source", "demo", "--sink", f"file:{tmp_path / 'o.mp4'}"]
-    process = subprocess.Popen([*COMMAND, *args], stderr=subprocess.PIPE, text=True)
-    time.sleep(delay)
-    process.send_signal(signal.SIGTERM if delay == 0.3 else signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    process = start(*args)
+    try:
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM if delay == 0.3 else signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
     # The very first moments belong to Python itself, before any of our lines.
     if delay >= 0.3:
         assert process.returncode == 130, said
@@ -188,3 +201,17 @@ def test_a_closed_error_stream_does_not_matter(tmp_path: Path) -> None:
     piped = f"{words.replace('--frames 3', '--frames 8')} 2>&1 | head -n 1"
     subprocess.run(["sh", "-c", piped], timeout=60, check=False, stdout=subprocess.DEVNULL)
     assert count(out) == 8
+
+
+def test_a_signal_that_is_ignored_for_us_stays_ignored(tmp_path: Path) -> None:
+    """`nohup live-relight run` and `live-relight run &` in a script."""
+    words = " ".join([*COMMAND, "run --source demo --engine analytic --size 160x90 --frames 300 --sink null"])
+    done = subprocess.run(
+        ["sh", "-c", f"trap '' HUP INT; {words} & sleep 1.5; kill -HUP $!; kill -INT $!; wait $!"],
+        timeout=90,
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "300 frames" in done.stderr
