@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
+from contextlib import suppress
 
-INTERRUPTED = 130
+from . import interrupt
 
 
 def main() -> int:
     """Runs the command line; SIGTERM and SIGHUP end it as Ctrl-C does."""
+    status = _run()
+    if status == interrupt.EXIT_STATUS:
+        # Everything is closed by now. Leaving the usual way, Python would kill itself with SIGINT where an
+        # extension module was being loaded when the signal came, and a late signal would print a traceback.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+    return status
+
+
+def _run() -> int:
     try:
-        for name in ("SIGTERM", "SIGHUP"):
-            # nohup and shells that start background jobs ignore signals for us: so be it.
-            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
-                signal.signal(getattr(signal, name), signal.default_int_handler)
+        interrupt.install()
         from .cli import main as run
 
         return run()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return interrupt.EXIT_STATUS
+    except ImportError:
+        if interrupt.arrived():
+            return interrupt.EXIT_STATUS
+        raise
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from . import interrupt
 from .capture import open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
@@ -31,7 +32,7 @@ from .sinks import check_sink, open_sink
 from .threads import Worker
 
 RECORDERS = ("file", "null")
-STOPPED = 130
+STOPPED = interrupt.EXIT_STATUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Signals:
         if self.first:
             return
         self.first = now
+        interrupt.note(number)
         self.stop.set()
         if not self.running:
             raise KeyboardInterrupt

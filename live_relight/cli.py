@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from . import __version__
+from . import __version__, interrupt
 from .core.errors import LiveRelightError, UsageError, nearest
 from .core.look import parse_light
 from .core.settings import Settings, load_settings, parse_size
@@ -224,6 +224,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.filename or type(error).__name__}: {error.strerror or error}", 1)
     except Exception as error:
+        if interrupt.arrived():
+            return interrupt.EXIT_STATUS
         if debug:
             raise
         return _fail(f"unexpected {type(error).__name__}: {error}; --debug shows a traceback", 1)

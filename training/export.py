@@ -153,8 +153,9 @@ def run(args: argparse.Namespace) -> None:
     if error > TOLERANCE:
         raise RuntimeError(f"ONNX differs from torch by {error:.2e}, at most {TOLERANCE:.0e} is allowed")
     fresh.rename(args.out)
-    blob = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
-    trained = {"steps": int(blob.get("step", 0)), "seconds": round(float(blob.get("seconds", 0.0)))}
+    runs = [torch.load(p, map_location="cpu", weights_only=True) for p in (args.checkpoint, *args.after)]
+    steps, seconds = (sum(float(blob.get(key, 0)) for blob in runs) for key in ("step", "seconds"))
+    trained: dict[str, object] = {"steps": int(steps), "seconds": round(seconds)}
     manifest = read_manifest(args.data) if args.data else {}
     figures = json.loads(args.figures.read_text()) if args.figures else {}
     rows = card_rows(model, args.out, manifest, figures, trained, args.commit or commit())
@@ -169,6 +170,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="training data set, for the card")
     parser.add_argument("--figures", type=Path, help="JSON written by training.evaluate")
+    parser.add_argument(
+        "--after", type=Path, nargs="*", default=[], help="checkpoints of the runs that this one went on from"
+    )
     parser.add_argument("--commit", default="")
     try:
         run(parser.parse_args(argv))

@@ -5,6 +5,7 @@ set -eu
 ASSETS=${ASSETS:-../shared/data}
 WORK=${WORK:-build/training}
 MINUTES=${MINUTES:-74}
+MORE=${MORE:-9}
 
 python -m training.synth make --out "$WORK/train" --count 40000 --seed 11 --bodies 3200 --assets "$ASSETS" &
 DATA=$!
@@ -14,8 +15,11 @@ python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1011 --bo
 until [ -d "$WORK/train/shard_00010" ]; do sleep 5; kill -0 "$DATA"; done
 python -m training.train --data "$WORK/train" --out "$WORK/run" --minutes "$MINUTES" --seed 0
 kill "$DATA" 2>/dev/null || true
-python -m training.export --checkpoint "$WORK/run/last.pt" --out "$WORK/first-light.onnx" --data "$WORK/train"
-python -m training.evaluate --data "$WORK/heldout" --model "$WORK/first-light.onnx" --count 480 \
+# A second sitting at the large sizes only, from the rate that the schedule has there.
+python -m training.train --data "$WORK/train" --out "$WORK/more" --minutes "$MORE" --seed 1 --begin 0.76 \
+    --start "$WORK/run/last.pt"
+python -m training.export --checkpoint "$WORK/more/last.pt" --out "$WORK/first-light.onnx" --data "$WORK/train"
+python -m training.evaluate --data "$WORK/heldout" --model "$WORK/first-light.onnx" --count 240 \
     --assets "$ASSETS" --out docs/accuracy.md --figures "$WORK/figures.json"
-python -m training.export --checkpoint "$WORK/run/last.pt" --out engines/first-light.onnx \
-    --data "$WORK/train" --figures "$WORK/figures.json"
+python -m training.export --checkpoint "$WORK/more/last.pt" --after "$WORK/run/last.pt" \
+    --out engines/first-light.onnx --data "$WORK/train" --figures "$WORK/figures.json"
