@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO
 
 from . import interrupt
-from .capture import open_source
+from .capture import NotedSource, open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
@@ -143,7 +143,6 @@ def check_outputs(settings: Settings, options: RunOptions) -> None:
 def run(settings: Settings, options: RunOptions) -> int:
     """The main job: source to sinks until the source ends, `q`, Ctrl-C or SIGTERM. Returns the status."""
     say = terminal.StatusLine()
-    size = parse_size(settings.size) if settings.size else None
     controls = Controls(look_of(settings), settings.preset)
     check_outputs(settings, options)
     # Files into files go frame by frame, none lost; as soon as somebody watches, a clip plays at its own
@@ -157,9 +156,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         stack.callback(estimator.close)
         shader = OpenGLShader()
         stack.callback(shader.close)
-        source = open_source(
-            settings.source, size=size, fps=settings.fps or None, mirror=settings.mirror, pace=watched
-        )
+        source = _open_source(settings, watched)
         grabber = Grabber(source, latest_only=source.live or watched)
         stack.callback(grabber.close)
         writer = StatsWriter(options.stats)
@@ -185,6 +182,25 @@ def run(settings: Settings, options: RunOptions) -> int:
     if problems:
         return 1
     return STOPPED if state.arrived else 0
+
+
+def _open_source(settings: Settings, pace: bool) -> NotedSource:
+    """A network address may take its time to answer; it is opened in a thread, so that Ctrl-C is heard."""
+    size = parse_size(settings.size) if settings.size else None
+    found: list[NotedSource] = []
+
+    def body(stopping: threading.Event) -> None:
+        fps = settings.fps or None
+        found.append(open_source(settings.source, size=size, fps=fps, mirror=settings.mirror, pace=pace))
+
+    if "://" not in settings.source:
+        body(threading.Event())
+        return found[0]
+    worker = Worker("open source", body).start()
+    while worker.alive:
+        time.sleep(0.05)
+    worker.check()
+    return found[0]
 
 
 def _open_sink(stack: ExitStack, say: terminal.StatusLine, spec: str, source: Source, keep: bool) -> Sink:

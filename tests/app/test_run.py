@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -215,3 +216,20 @@ def test_a_signal_that_is_ignored_for_us_stays_ignored(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "300 frames" in done.stderr
+
+
+def test_an_address_that_does_not_answer_can_be_interrupted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/stream"
+        process = start("run", "--engine", "analytic", "--source", url, "--sink", "null")
+        try:
+            silent.settimeout(60)
+            caller, _ = silent.accept()  # it is waiting for our words now
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)  # left alone it gives up later, with status 1
+            caller.close()
+        finally:
+            process.kill()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
