@@ -1,9 +1,13 @@
 #version 330
 // Lambert and normalised Blinn-Phong for every light: what falls on the surface, at the light map's size.
+#ifdef SHAPE_GIVEN
+uniform sampler2D shape;      // normal, depth at this size
+#else
 #include "guided.glsl"
+uniform sampler2D picture;    // at this size, sRGB-encoded BGR
+#endif
 #include "colour.glsl"
 
-uniform sampler2D guide;      // the picture at this size, sRGB-encoded BGR
 uniform vec2 half_tangents;   // tan of half the horizontal and vertical field of view
 uniform vec4 lamp_place[SLOTS];   // camera-space position or direction; w: 0 directional, 1 point, 2 ambient
 uniform vec4 lamp_colour[SLOTS];  // linear BGR times power; w: wrap
@@ -16,10 +20,15 @@ in vec2 uv;
 out vec4 light;  // diffuse BGR, luma of the highlights
 
 void main() {
-    vec3 picture = texelFetch(guide, ivec2(gl_FragCoord.xy), 0).xyz;
-    vec3 n = vec3(guided(NORMAL_X, uv, picture), guided(NORMAL_Y, uv, picture), guided(NORMAL_Z, uv, picture));
-    n /= max(length(n), 1e-6);
-    float depth = clamp(guided(DEPTH, uv, picture), 0.2, 5.0);
+#ifdef SHAPE_GIVEN
+    vec4 there = texelFetch(shape, ivec2(gl_FragCoord.xy), 0);
+#else
+    vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
+    vec4 there = vec4(guided(NORMAL_X, uv, seen), guided(NORMAL_Y, uv, seen), guided(NORMAL_Z, uv, seen),
+                      guided(DEPTH, uv, seen));
+#endif
+    vec3 n = there.xyz / max(length(there.xyz), 1e-6);
+    float depth = clamp(there.w, 0.2, 5.0);
     vec3 p = depth * vec3((uv.x * 2.0 - 1.0) * half_tangents.x, (1.0 - uv.y * 2.0) * half_tangents.y, -1.0);
     vec3 view = normalize(-p);
     vec3 total = vec3(0.0);

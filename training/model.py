@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# EfficientNet-B0's stages without squeeze-and-excite: repeats, kernel, stride, expansion, width.
+# EfficientNet-B0's stages without squeeze-and-excite: repeats, kernel, stride, expansion, width. Its last stage
+# (320 wide, a fifth of the weights) costs more than it gives here.
+MAPS = 5  # normal (3), log-depth, alpha logit
 LITE0_STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -26,7 +28,6 @@ LITE0_STAGES = (
     (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112),
     (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
 )
 
 
@@ -35,9 +36,6 @@ class ModelConfig:
     """Sizes of the decoder. Widths are listed from stride 32 to stride 2."""
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
-    squeeze: int = 8
-    detail: int = 8
-    refine: int = 16
     log_depth_limit: float = 1.5
 
 
@@ -67,9 +65,9 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite0 up to its last stage; gives features at strides 2, 4, 8, 16, 32."""
+    """EfficientNet-Lite0 without its last stage; gives features at strides 2, 4, 8, 16, 32."""
 
-    channels = (16, 24, 40, 112, 320)
+    channels = (16, 24, 40, 112, 192)
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +89,7 @@ class Encoder(nn.Module):
         out = [x]
         for k, stage in enumerate(self.stages[1:], 1):
             x = stage(x)
-            if k in (1, 2, 4, 6):
+            if k in (1, 2, 4, 5):
                 out.append(x)
         return out
 
@@ -100,6 +98,16 @@ def conv_bn(cin: int, cout: int, kernel: int = 3) -> nn.Sequential:
     """Convolution, batch norm, ReLU at the same size."""
     return nn.Sequential(
         nn.Conv2d(cin, cout, kernel, 1, kernel // 2, bias=False), nn.BatchNorm2d(cout), nn.ReLU(True)
+    )
+
+
+def separable(width: int, kernel: int = 5) -> nn.Sequential:
+    """Depthwise, then pointwise: a fifth of a full convolution's time where the picture is large."""
+    return nn.Sequential(
+        nn.Conv2d(width, width, kernel, 1, kernel // 2, groups=width, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(True),
+        *conv_bn(width, width, 1),
     )
 
 
@@ -124,14 +132,18 @@ class GeometryNet(nn.Module):
             nn.Linear(width[0], width[0]), nn.ReLU(True), nn.Linear(width[0], width[0])
         )
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(width))
-        self.smooth = nn.ModuleList(conv_bn(w, w) for w in width[1:])
-        self.squeeze = nn.Conv2d(width[-1], self.config.squeeze, 1)
-        self.detail = conv_bn(3, self.config.detail)
-        self.refine = conv_bn(self.config.squeeze + self.config.detail, self.config.refine)
-        self.head = nn.Conv2d(self.config.refine, 5, 3, padding=1)
+        self.smooth = nn.ModuleList(
+            conv_bn(w, w) if stride > 4 else separable(w)
+            for w, stride in zip(width[1:], (16, 8, 4, 2), strict=True)
+        )
+        # Each 2 x 2 block of the picture as one point at stride 2: what the first stride threw away.
+        self.detail = nn.Conv2d(3, width[-1], 2, 2)
+        self.refine = conv_bn(width[-1], width[-1])
+        # Full size comes from four times the channels (Shi et al. 2016): a third of the time of convolutions there.
+        self.head = nn.Conv2d(width[-1], 4 * MAPS, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
-            self.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))
+            self.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).repeat_interleave(4))
 
     def raw(self, image: Tensor) -> Tensor:
         """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1)."""
@@ -140,9 +152,9 @@ class GeometryNet(nn.Module):
         y = self.lateral[0](feats[0])
         y = F.relu(y + self.context(y.mean((2, 3)))[:, :, None, None])
         for k in range(4):
-            y = self.smooth[k](double(self.shrink[k](y)) + self.lateral[k + 1](feats[k + 1]))
-        y = double(self.squeeze(y))
-        return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
+            y = double(self.shrink[k](y)) + self.lateral[k + 1](feats[k + 1])
+            y = self.smooth[k](y if k < 3 else y + self.detail(x))
+        return F.pixel_shuffle(self.head(self.refine(y)), 2)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B,3,H,W] 0..1 -> normal, depth, alpha as in the module's docstring."""
@@ -181,6 +193,20 @@ def load_imagenet(model: GeometryNet) -> int:
             )
         mine.copy_(value)
     return len(ours)
+
+
+def load_matching(model: GeometryNet, path: str) -> int:
+    """Take over what fits by name and shape from a checkpoint of another form of this network.
+
+    Returns the number of tensors taken; a ValueError where that is none.
+    """
+    blob = torch.load(path, map_location="cpu", weights_only=True)
+    theirs, ours = blob.get("ema") or blob["model"], model.state_dict()
+    fit = {k: v for k, v in theirs.items() if k in ours and v.shape == ours[k].shape}
+    if not fit:
+        raise ValueError(f"{path}: nothing in it fits this network")
+    model.load_state_dict(fit, strict=False)
+    return len(fit)
 
 
 def parameters(model: nn.Module) -> int:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from training.data import Pool, draw_batch
 from training.losses import Weights, total_loss
-from training.model import GeometryNet, ModelConfig, load_imagenet, load_model, parameters, save_checkpoint
+from training.model import GeometryNet, ModelConfig, load_imagenet, load_matching, parameters, save_checkpoint
 from training.schedule import PHASES, average_at, phase_at, rate_at
 
 
@@ -33,7 +33,7 @@ class TrainConfig:
     """What a run is made of.
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
-    go on from with a fresh optimizer, `begin` the share of the schedule at which to enter it.
+    go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the schedule at which to enter it.
     """
 
     data: str
@@ -129,8 +129,10 @@ def train(config: TrainConfig) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     pool = Pool.open(Path(config.data))
-    model = load_model(config.start) if config.start else GeometryNet(ModelConfig())
-    if config.imagenet and not config.start:
+    model = GeometryNet(ModelConfig())
+    if config.start:
+        print(f"{load_matching(model, config.start)} of {len(model.state_dict())} tensors from {config.start}")
+    elif config.imagenet:
         load_imagenet(model)
     optimizer = make_optimizer(model, config)
     mean = {k: v.clone() for k, v in model.state_dict().items()}

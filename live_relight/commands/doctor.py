@@ -96,7 +96,7 @@ def _virtual_cameras() -> Iterator[Finding]:
 
 
 def _opengl() -> Iterator[Finding]:
-    from ..shade.opengl import describe
+    from ..shade.context import describe
 
     name = describe()
     yield Finding("ok", "OpenGL", name)

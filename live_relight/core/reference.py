@@ -162,8 +162,15 @@ def _unit(v: Floats) -> Floats:
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6))
 
 
-def light_map(planes: Map, guide: Image, look: Look, head: tuple[float, float, float]) -> Floats:
-    """Light on the surface at the guide's size (h x w x 3 uint8).
+def light_map(
+    planes: Map,
+    guide: Image,
+    look: Look,
+    head: tuple[float, float, float],
+    frame: tuple[int, int] | None = None,
+) -> Floats:
+    """Light on the surface at the guide's size (h x w x 3 uint8). `frame`: (width, height) of the whole
+    picture where the guide's aspect is not quite its own.
 
     Returns h x w x 4: linear BGR factor on the surface's own colour (Lambert), and the luma of what is
     added to it (normalised Blinn-Phong). Highlights take the colour of the diffuse light at their place:
@@ -173,7 +180,7 @@ def light_map(planes: Map, guide: Image, look: Look, head: tuple[float, float, f
     h, w = g.shape[:2]
     n = _unit(np.stack([apply(planes[i], g) for i in (2, 3, 4)], axis=-1))
     depth = np.clip(apply(planes[1], g), 0.2, 5.0)
-    tx, ty = half_tangents((w, h), look.fov)
+    tx, ty = half_tangents(frame or (w, h), look.fov)
     x = ((np.arange(w) + 0.5) / w * 2.0 - 1.0) * tx
     y = (1.0 - (np.arange(h) + 0.5) / h * 2.0) * ty
     p = np.stack([x[None] * depth, y[:, None] * depth, -depth], axis=-1)
@@ -234,5 +241,6 @@ def relight(image: Image, light_guide: Image, geometry: Geometry, look: Look) ->
     if look.untouched:
         return image.copy()
     planes = coefficients(geometry)
-    light = light_map(planes, light_guide, look, head_point(geometry, look.fov))
+    frame = (image.shape[1], image.shape[0])
+    light = light_map(planes, light_guide, look, head_point(geometry, look.fov), frame)
     return composite(image, planes[0], light, look)

@@ -62,35 +62,50 @@ def _by_colour(guide: Image, target: Plane, radius: int, eps: float) -> list[Pla
     return [x, y, z, mt - x * m[0] - y * m[1] - z * m[2]]
 
 
-def _matte(geometry: Geometry) -> Plane:
+def _matte(geometry: Geometry) -> Map:
     """h x w x 4 for alpha."""
     radius, eps = reference.ALPHA_FILTER
     planes = _by_colour(geometry.guide, geometry.alpha, radius, eps)
-    return cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in planes])
+    return np.asarray(cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in planes]))
 
 
-def _surface(geometry: Geometry, out: Map) -> None:
-    """4 x h x w x 4 for depth and the normal, into `out`."""
+def _luma(guide: Image) -> Plane:
+    weights = np.asarray([reference.LUMA]) / 255.0
+    return np.asarray(cv2.transform(guide.astype(np.float32), weights)).reshape(guide.shape[:2])
+
+
+def _surface(geometry: Geometry, luma: Plane) -> list[tuple[Plane, Plane]]:
+    """(a, b) on the guide's luma for depth and the normal's x, y, z; each h x w."""
     radius, eps = reference.SHAPE_FILTER
-    weights = [np.float32(c) for c in reference.LUMA]
-    guide = geometry.guide.astype(np.float32)
-    luma = np.asarray(cv2.transform(guide, np.asarray([reference.LUMA]) / 255.0)).reshape(
-        geometry.alpha.shape
-    )
     mean = _mean(luma, radius)
     scale = 1.0 / (_mean(luma * luma, radius) - mean * mean + np.float32(eps))
-    for k, target in enumerate(_fill(geometry)):
+    found = []
+    for target in _fill(geometry):
         mean_t = _mean(target, radius)
         a = (_mean(luma * target, radius) - mean * mean_t) * scale
-        b = _mean(mean_t - a * mean, radius)
-        a = _mean(a, radius)
-        out[k] = cv2.merge([a * weights[0], a * weights[1], a * weights[2], b])
+        found.append((_mean(a, radius), _mean(mean_t - a * mean, radius)))
+    return found
 
 
 def coefficients(geometry: Geometry, pool: Executor | None = None) -> Map:
     """5 x h x w x 4 float32 (reference.PLANES). `pool`: works on the matte beside the surface."""
     planes = np.empty((5, *geometry.alpha.shape, 4), np.float32)
     beside = pool.submit(_matte, geometry) if pool else None
-    _surface(geometry, planes[1:])
+    weights = [np.float32(c) for c in reference.LUMA]
+    for k, (a, b) in enumerate(_surface(geometry, _luma(geometry.guide)), 1):
+        planes[k] = cv2.merge([*(a * w for w in weights), b])
     planes[0] = beside.result() if beside else _matte(geometry)
     return planes
+
+
+def matte_and_shape(geometry: Geometry, pool: Executor | None = None) -> tuple[Map, Map]:
+    """`coefficients` for light that is worked out on the geometry's own grid.
+
+    The matte's plane alone (h x w x 4), and the surface evaluated there: h x w x 4, normal (not yet of length
+    one) and depth.
+    """
+    beside = pool.submit(_matte, geometry) if pool else None
+    luma = _luma(geometry.guide)
+    depth, *normal = (a * luma + b for a, b in _surface(geometry, luma))
+    shape = cv2.merge([*normal, depth])
+    return np.asarray(beside.result() if beside else _matte(geometry)), np.asarray(shape)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -12,59 +10,24 @@ import cv2
 import moderngl
 import numpy as np
 
-from ..assets import folder
 from ..core import reference
 from ..core.errors import ShaderError
-from ..core.frames import Geometry, Image
+from ..core.frames import Geometry, Image, Map
 from ..core.look import Look
 from ..core.projection import half_tangents, head_point
-from ..resize import resized
-from .guided import coefficients
+from .context import create_context, load_source
+from .guided import coefficients, matte_and_shape
+from .tiles import Box, around, can_reach, read_by, tiles
 
-# A software rasteriser lights about 60 Mpixel/s in all, so light is worked out on a small map there and
-# brought up; the matte and the picture are full size in any case.
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
-SOFTWARE_LIGHT_PIXELS = 320 * 180
-NEEDED = "sudo apt install libegl1 libgl1-mesa-dri libgl1"
-
-
-def create_context() -> moderngl.Context:
-    """A standalone OpenGL 3.3 context: EGL on Linux (no display needed), the system's own elsewhere."""
-    tries: list[dict[str, str]] = [{}]
-    if sys.platform.startswith("linux"):
-        # The second try does without libGL.so, which is a package of its own.
-        tries = [{"backend": "egl"}, {"backend": "egl", "libgl": "libEGL.so.1", "libegl": "libEGL.so.1"}]
-    problem = ""
-    for options in tries:
-        try:
-            return moderngl.create_context(standalone=True, require=330, **options)  # type: ignore[arg-type]
-        except Exception as error:  # moderngl raises plain Exception for every cause
-            problem = problem or str(error)
-    todo = NEEDED if sys.platform.startswith("linux") else "update the graphics driver"
-    raise ShaderError("no OpenGL 3.3", f"'{problem}'", "EGL with a driver (Mesa's llvmpipe will do)", todo)
-
-
-def load_source(name: str, defines: dict[str, int] | None = None) -> str:
-    """A file of shaders/ with `#include "name"` resolved and `defines` put after its #version line."""
-
-    def include(match: re.Match[str]) -> str:
-        return load_source(match.group(1))
-
-    try:
-        text = (folder("shaders") / name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ShaderError(f"shader {name}", str(error), "a readable file", "install again") from None
-    if defines:
-        head, _, rest = text.partition("\n")
-        text = "\n".join([head, *(f"#define {k} {v}" for k, v in defines.items()), rest])
-    return re.sub(r'^#include "([\w.]+)"$', include, text, flags=re.MULTILINE)
+Size = tuple[int, int]
 
 
 class OpenGLShader:
-    """Shader on ModernGL. `light_pixels`: most pixels of the light map; None = the frame's own size on a
-    GPU, `SOFTWARE_LIGHT_PIXELS` on a software rasteriser."""
+    """Shader on ModernGL. `on_grid`: work the light out on the geometry's own grid and bring it up, as is
+    worth while where every pixel costs; False = at the picture's full size; None = by the driver."""
 
-    def __init__(self, light_pixels: int | None = None) -> None:
+    def __init__(self, on_grid: bool | None = None) -> None:
         self._stack = ExitStack()
         self._ctx = create_context()
         self._stack.callback(self._ctx.release)
@@ -72,35 +35,37 @@ class OpenGLShader:
         self._stack.callback(self._pool.shutdown)
         self.name = str(self._ctx.info["GL_RENDERER"])
         self.software = any(word in self.name.lower() for word in SOFTWARE)
-        self._light_pixels = light_pixels or (SOFTWARE_LIGHT_PIXELS if self.software else 0)
+        self.on_grid = self.software if on_grid is None else on_grid
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])
         self._programs: dict[tuple[str, int], moderngl.VertexArray] = {}
+        self._boxes_buffer = self._ctx.buffer(reserve=16, dynamic=True)
         self._targets: dict[str, Any] = {}
-        self._sizes: tuple[tuple[int, int], ...] = ()
-
-    def light_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The light map's (width, height) for a frame of `size`."""
-        w, h = size
-        if not self._light_pixels or w * h <= self._light_pixels:
-            return size
-        scale = (self._light_pixels / (w * h)) ** 0.5
-        return max(1, round(w * scale)), max(1, round(h * scale))
+        self._sizes: tuple[Size, ...] = ()
+        self._table: tuple[float, Image] | None = None
 
     def shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
         if look.untouched:
             return image.copy()
-        h, w = image.shape[:2]
-        if max(w, h) > self._max_side:
+        size = image.shape[1], image.shape[0]
+        if max(size) > self._max_side:
             raise ShaderError(
-                "picture", f"{w}x{h}", f"at most {self._max_side} a side", "scale it down first"
+                "picture", f"{size[0]}x{size[1]}", f"at most {self._max_side} a side", "scale it down first"
             )
-        self._resize((w, h), geometry.size)
-        head = head_point(geometry, look.fov)
-        self._targets["planes"].write(coefficients(geometry, self._pool))
-        # Four channels: drivers repack three-channel pixels one by one, both ways.
-        self._targets["picture"].write(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA))
-        self._light(image, look, head)
-        return self._composite((w, h), look)
+        with self._ctx:  # there may be another one in this thread
+            return self._shade(image, geometry, look)
+
+    def _shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
+        size = image.shape[1], image.shape[0]
+        self._resize(size, geometry.size)
+        matte = self._write_geometry(geometry)
+        here, light = self._boxes(matte, size, look)
+        out = self._backdrop(image, look.backdrop) if here != [(0, 0, *size)] else np.empty_like(image)
+        if here:
+            box = around(here)
+            self._write_picture(image, box)
+            self._light(light, size, look, head_point(geometry, look.fov))
+            self._composite(here, box, look, out)
+        return out
 
     def close(self) -> None:
         self._targets.clear()
@@ -108,14 +73,46 @@ class OpenGLShader:
         stack, self._stack = self._stack, ExitStack()
         stack.close()
 
-    def _light(self, image: Image, look: Look, head: tuple[float, float, float]) -> None:
-        size = self.light_size((image.shape[1], image.shape[0]))
-        guide = self._targets["picture"]
-        if self._targets["guide"] is not None:
-            guide = self._targets["guide"]
-            guide.write(np.ascontiguousarray(resized(image, size)))
+    def _write_geometry(self, geometry: Geometry) -> Map:
+        """Uploads it; returns the matte's plane."""
+        if not self.on_grid:
+            planes = coefficients(geometry, self._pool)
+            self._targets["planes"].write(planes)
+            return np.asarray(planes[0])
+        matte, shape = matte_and_shape(geometry, self._pool)
+        self._targets["planes"].write(matte)
+        self._targets["shape"].write(shape)
+        return matte
+
+    def _boxes(self, matte: Map, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
+        """What to draw: boxes of the picture, and of the light map that they read."""
+        light_size, grid = self._sizes[2], (matte.shape[1], matte.shape[0])
+        if look.backdrop > 1.0 or size[0] < grid[0] or size[1] < grid[1]:
+            # Brighter than it was, the shoulder mixes the channels: no table a channel does that.
+            return [(0, 0, *size)], [(0, 0, *light_size)]
+        hit = can_reach(matte, reference.ALPHA_LOW - 1e-3)
+        boxes = tiles(hit, size)
+        return boxes, read_by(boxes, size, light_size)
+
+    def _write_picture(self, image: Image, box: Box) -> None:
+        x0, y0, x1, y1 = box
+        # Four channels: drivers repack three-channel pixels one by one, both ways.
+        pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2BGRA)
+        self._targets["picture"].write(pixels, viewport=(x0, y0, x1 - x0, y1 - y0))
+
+    def _backdrop(self, image: Image, gain: float) -> Image:
+        """A copy of the picture as it is where nobody is, by the shader's own arithmetic."""
+        if gain == 1.0:
+            return image.copy()
+        if self._table is None or self._table[0] != gain:
+            target = self._targets["table"]
+            self._draw("backdrop.frag", target, [(0, 0, 256, 1)], (256, 1), backdrop=gain)
+            values = np.frombuffer(target.read(components=4), np.uint8)
+            self._table = gain, values.reshape(1, 256, 4)[..., :1].copy()
+        return np.asarray(cv2.LUT(image, self._table[1]), np.uint8)
+
+    def _light(self, boxes: list[Box], size: Size, look: Look, head: tuple[float, float, float]) -> None:
         lamps = reference.lamps(look, head)
-        vao = self._program("light.frag", len(lamps))
         slots = max(len(lamps), 1)
         place, colour = np.zeros((2, slots, 4), np.float32)
         distance = np.ones(slots, np.float32)
@@ -123,41 +120,39 @@ class OpenGLShader:
             place[i] = (*lamp.position, lamp.mode)
             colour[i] = (*lamp.bgr, lamp.wrap)
             distance[i] = lamp.reference
-        strength = 0.16 * look.specular * (reference.SHININESS + 8.0) / 8.0
-        self._set(vao, planes=0, guide=1, lamp_place=place, lamp_colour=colour, lamp_reference=distance)
-        self._set(vao, half_tangents=half_tangents(size, look.fov), specular=strength)
-        self._set(vao, shininess=reference.SHININESS, max_falloff=reference.MAX_FALLOFF)
-        self._targets["planes"].use(0)
-        guide.use(1)
-        self._targets["lit"].use()
-        vao.render(moderngl.TRIANGLES, vertices=3)
+        for unit, name in enumerate(("shape",) if self.on_grid else ("planes", "picture")):
+            self._targets[name].use(unit)
+        self._draw(
+            "light.frag", self._targets["lit"], boxes, self._sizes[2], len(lamps),
+            shape=0, planes=0, picture=1, lamp_place=place, lamp_colour=colour, lamp_reference=distance,
+            half_tangents=half_tangents(size, look.fov),
+            specular=0.16 * look.specular * (reference.SHININESS + 8.0) / 8.0,
+            shininess=reference.SHININESS, max_falloff=reference.MAX_FALLOFF,
+        )  # fmt: skip
 
-    def _composite(self, size: tuple[int, int], look: Look) -> Image:
-        vao = self._program("composite.frag", 0)
-        self._set(vao, planes=0, picture=1, light_map=2)
-        self._set(vao, ambient=look.ambient, backdrop=look.backdrop)
-        self._set(vao, alpha_ends=(reference.ALPHA_LOW, reference.ALPHA_HIGH))
+    def _composite(self, boxes: list[Box], box: Box, look: Look, out: Image) -> None:
+        """Draws `boxes` of the picture and copies them into `out`; `box` holds them all."""
         for unit, name in enumerate(("planes", "picture", "light")):
             self._targets[name].use(unit)
-        self._targets["out"].use()
-        vao.render(moderngl.TRIANGLES, vertices=3)
-        out = np.empty((size[1], size[0], 4), np.uint8)
-        self._targets["out"].read_into(out, components=4)
-        return np.asarray(cv2.cvtColor(out, cv2.COLOR_BGRA2BGR), np.uint8)
+        self._draw(
+            "composite.frag", self._targets["out"], boxes, self._sizes[0],
+            planes=0, picture=1, light_map=2, ambient=look.ambient, backdrop=look.backdrop,
+            alpha_ends=(reference.ALPHA_LOW, reference.ALPHA_HIGH),
+        )  # fmt: skip
+        left, top, right, bottom = box
+        drawn = np.empty((bottom - top, right - left, 4), np.uint8)
+        self._targets["out"].read_into(drawn, (left, top, right - left, bottom - top), components=4)
+        for x0, y0, x1, y1 in boxes:
+            part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
+            out[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
 
-    def _program(self, fragment: str, lights: int) -> moderngl.VertexArray:
-        key = (fragment, lights)
-        if key not in self._programs:
-            defines = {"COUNT": lights, "SLOTS": max(lights, 1)}
-            try:
-                program = self._ctx.program(load_source("fullscreen.vert"), load_source(fragment, defines))
-            except moderngl.Error as error:
-                raise ShaderError(f"shader {fragment}", str(error), "GLSL 3.30") from None
-            self._programs[key] = self._ctx.vertex_array(program, [])
-        return self._programs[key]
-
-    @staticmethod
-    def _set(vao: moderngl.VertexArray, **uniforms: Any) -> None:
+    def _draw(
+        self, fragment: str, target: Any, boxes: list[Box], size: Size, lights: int = 0, **uniforms: Any
+    ) -> None:
+        """Runs a fragment shader over `boxes` of a target of `size`."""
+        vao = self._program(fragment, lights)
+        self._boxes_buffer.orphan(16 * len(boxes))
+        self._boxes_buffer.write((np.asarray(boxes) / (*size, *size)).astype(np.float32))
         for name, value in uniforms.items():
             # The compiler drops what a variant does not use (no lights: no lamp arrays).
             if name in vao.program:
@@ -166,16 +161,28 @@ class OpenGLShader:
                     member.write(value.tobytes())  # type: ignore[union-attr]
                 else:
                     member.value = value  # type: ignore[union-attr]
+        target.use()
+        vao.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=len(boxes))
 
-    def _resize(self, size: tuple[int, int], shape: tuple[int, int]) -> None:
-        light = self.light_size(size)
+    def _program(self, fragment: str, lights: int) -> moderngl.VertexArray:
+        key = (fragment, lights)
+        if key not in self._programs:
+            defines = {"COUNT": lights, "SLOTS": max(lights, 1)} | ({"SHAPE_GIVEN": 1} if self.on_grid else {})
+            try:
+                program = self._ctx.program(load_source("boxes.vert"), load_source(fragment, defines))
+            except moderngl.Error as error:
+                raise ShaderError(f"shader {fragment}", str(error), "GLSL 3.30") from None
+            self._programs[key] = self._ctx.vertex_array(program, [(self._boxes_buffer, "4f /i", "box")])
+        return self._programs[key]
+
+    def _resize(self, size: Size, shape: Size) -> None:
+        light = shape if self.on_grid else size
         if self._sizes == (size, shape, light):
             return
         for thing in self._targets.values():
-            if thing is not None:
-                thing.release()
+            thing.release()
         ctx = self._ctx
-        planes = ctx.texture_array((*shape, len(reference.PLANES)), 4, dtype="f4")
+        planes = ctx.texture_array((*shape, 1 if self.on_grid else len(reference.PLANES)), 4, dtype="f4")
         light_map = ctx.texture(light, 4, dtype="f2")
         for texture in (planes, light_map):
             texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
@@ -184,18 +191,10 @@ class OpenGLShader:
             "planes": planes,
             "light": light_map,
             "picture": ctx.texture(size, 4),
-            "guide": ctx.texture(light, 3, alignment=1) if light != size else None,
             "lit": ctx.framebuffer([light_map]),
             "out": ctx.framebuffer([ctx.renderbuffer(size, 4)]),
+            "table": ctx.framebuffer([ctx.renderbuffer((256, 1), 4)]),
         }
+        if self.on_grid:
+            self._targets["shape"] = ctx.texture(shape, 4, dtype="f4")
         self._sizes = (size, shape, light)
-
-
-def describe() -> str:
-    """'llvmpipe (...), OpenGL 4.5': what `doctor` prints. Raises ShaderError."""
-    ctx = create_context()
-    try:
-        version = divmod(ctx.version_code // 10, 10)
-        return f"{ctx.info['GL_RENDERER']}, OpenGL {version[0]}.{version[1]}"
-    finally:
-        ctx.release()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from live_relight.core import reference
 from live_relight.core.errors import ShaderError
@@ -14,8 +16,10 @@ from live_relight.core.frames import Geometry, Image
 from live_relight.core.look import Light, Look
 from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
-from live_relight.shade.guided import coefficients
-from live_relight.shade.opengl import OpenGLShader, load_source
+from live_relight.shade.context import load_source
+from live_relight.shade.guided import coefficients, matte_and_shape
+from live_relight.shade.opengl import OpenGLShader
+from live_relight.shade.tiles import can_reach, read_by, tiles
 
 LOOKS = {
     "studio": Look((Light.of("key", az=60), Light.of("fill"), Light.of("rim")), ambient=0.5),
@@ -37,7 +41,7 @@ LOOKS = {
 
 @pytest.fixture(scope="module")
 def shader() -> Iterator[OpenGLShader]:
-    made = OpenGLShader()
+    made = OpenGLShader(on_grid=True)
     yield made
     made.close()
 
@@ -73,13 +77,13 @@ def test_opengl_agrees_with_numpy(
     image = picture(size)
     geometry = seen(image, shape)
     fast = shader.shade(image, geometry, LOOKS[name]).astype(int)
-    plain = reference.relight(image, resized(image, shader.light_size(size)), geometry, LOOKS[name])
+    plain = reference.relight(image, geometry.guide, geometry, LOOKS[name])
     assert np.abs(fast - plain).max() <= 2
     assert name == "dark" or np.abs(fast - image).mean() > 0.1  # it did something
 
 
 def test_light_map_at_full_size_agrees_too() -> None:
-    shader = OpenGLShader(light_pixels=10**9)
+    shader = OpenGLShader(on_grid=False)
     try:
         image = picture((320, 240))
         geometry = seen(image, (256, 192))
@@ -123,11 +127,98 @@ def test_coefficients_agree_with_numpy() -> None:
         np.testing.assert_allclose(values[0], values[1], atol=2e-3)
 
 
+    matte, shape = matte_and_shape(geometry)
+    np.testing.assert_array_equal(matte, fast[0])
+    for channel, i in enumerate((2, 3, 4, 1)):
+        value = (fast[i][..., :3] * guide).sum(-1) + fast[i][..., 3]
+        np.testing.assert_allclose(shape[..., channel], value, atol=1e-5)
+
+
+@pytest.mark.parametrize("background", [1.0, 0.4])
+@pytest.mark.parametrize("on_grid", [True, False])
+@pytest.mark.parametrize("size", [(640, 360), (533, 401), (641, 479)])
+def test_leaving_out_what_no_light_reaches_changes_nothing(
+    size: tuple[int, int], on_grid: bool, background: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shader = OpenGLShader(on_grid)
+    try:
+        image = picture(size)
+        geometry = seen(image, (160, 128))
+        look = Look(LOOKS["studio"].lights, ambient=0.5, background=background)
+        fast = shader.shade(image, geometry, look)
+        grid = [(0, 0, 160, 128)] if on_grid else [(0, 0, *size)]
+        matte = coefficients(geometry)[0]
+        drawn = np.zeros(image.shape[:2], bool)
+        for x0, y0, x1, y1 in shader._boxes(matte, size, look)[0]:
+            drawn[y0:y1, x0:x1] = True
+        assert 0.1 < drawn.mean() < 0.9
+        monkeypatch.setattr(shader, "_boxes", lambda *_: ([(0, 0, *size)], grid))
+        difference = np.abs(shader.shade(image, geometry, look).astype(int) - fast)
+        assert not difference[~drawn].any()
+        assert difference.max() <= 1  # texture coordinates are interpolated over other triangles
+        assert difference.mean() < 1e-3
+    finally:
+        shader.close()
+
+
+def test_background_made_brighter_agrees_with_numpy(shader: OpenGLShader) -> None:
+    image = picture((320, 240))
+    geometry = seen(image, (128, 96))
+    look = Look(LOOKS["studio"].lights, ambient=0.5, background=2.5)
+    fast = shader.shade(image, geometry, look).astype(int)
+    assert np.abs(fast - reference.relight(image, geometry.guide, geometry, look)).max() <= 2
+
+
+@given(
+    st.integers(1, 300), st.integers(1, 200), st.floats(1.0, 9.0), st.integers(0, 2**31), st.floats(0.0, 0.02)
+)
+def test_tiles_hold_every_pixel_that_reads_a_hit(w: int, h: int, grow: float, seed: int, share: float) -> None:
+    hit = np.random.default_rng(seed).random((h, w)) < share
+    size = int(w * grow), int(h * grow)
+    covered = np.zeros((size[1], size[0]), int)
+    boxes = tiles(hit, size)
+    for x0, y0, x1, y1 in boxes:
+        covered[y0:y1, x0:x1] += 1
+    assert sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) == covered.sum()  # none sticks out
+    assert covered.max(initial=0) <= 1
+    assert (covered[reference.sample(hit.astype(float), size) > 0] == 1).all()
+    # What those pixels read of another map is drawn too.
+    drawn = np.zeros((h, w))
+    for x0, y0, x1, y1 in read_by(boxes, size, (w, h)):
+        drawn[y0:y1, x0:x1] = 1
+    assert reference.sample(drawn, size)[covered == 1].min(initial=1.0) == pytest.approx(1.0)
+
+
+def test_an_empty_corner_is_left_out() -> None:
+    hit = np.zeros((160, 288), bool)
+    hit[80:, 100:200] = True
+    drawn = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in tiles(hit, (1280, 720)))
+    assert 0.17 < drawn / (1280 * 720) < 0.3
+
+
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.lists(st.floats(0, 1), min_size=3, max_size=3))
+def test_what_cannot_be_reached_is_not(coefficient: list[float], colour: list[float]) -> None:
+    plane = np.array([[coefficient]], np.float32)
+    value = float(plane[0, 0, :3] @ np.asarray(colour) + plane[0, 0, 3])
+    if not can_reach(plane, 0.3)[0, 0]:
+        assert value <= 0.3 + 1e-5
+
+
 def test_too_large_a_picture_is_one_line(shader: OpenGLShader) -> None:
     wide = np.zeros((1, shader._max_side + 1, 3), np.uint8)
     with pytest.raises(ShaderError, match="scale it down") as error:
         shader.shade(wide, seen(picture((64, 48)), (96, 96)), LOOKS["studio"])
     assert "\n" not in str(error.value)
+
+
+def test_two_shaders_in_one_thread_do_not_disturb_each_other(shader: OpenGLShader) -> None:
+    image = picture((160, 120))
+    geometry = seen(image, (96, 96))
+    expected = shader.shade(image, geometry, LOOKS["studio"])
+    other = OpenGLShader()
+    np.testing.assert_array_equal(shader.shade(image, geometry, LOOKS["studio"]), expected)
+    other.close()
+    np.testing.assert_array_equal(shader.shade(image, geometry, LOOKS["studio"]), expected)
 
 
 def test_includes_are_resolved() -> None:

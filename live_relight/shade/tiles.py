@@ -1,0 +1,71 @@
+"""Which parts of the picture the light can change at all: everything else is not drawn.
+
+A software rasteriser pays for every pixel; a person fills a third to a half of a webcam's picture.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..core.frames import Map
+
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1; the last two are the first outside."""
+
+SIDE = 64
+"""Pixels a tile has a side, about; llvmpipe's own are as large."""
+NEAR = np.ones((5, 5), np.uint8)
+
+
+def can_reach(plane: Map, level: float) -> npt.NDArray[np.bool_]:
+    """Where a . I + b can come above `level` for any colour I in 0..1. plane h x w x 4 (a, b); h x w."""
+    most = plane[..., 3].copy()
+    for k in range(3):
+        most += np.maximum(plane[..., k], 0)
+    return np.asarray(most > level)
+
+
+def tiles(hit: npt.NDArray[np.bool_], size: tuple[int, int]) -> list[Box]:
+    """Boxes of a picture of `size` (width, height) that hold every pixel which reads a hit bilinearly.
+
+    hit: h x w, at most as large as the picture. The boxes are runs of tiles; none overlap.
+    """
+    h, w = hit.shape
+    columns, rows = -(-size[0] // SIDE), -(-size[1] // SIDE)
+    # A pixel reads its own texel and one neighbour each way; one more, because tiles end at whole pixels.
+    near = cv2.dilate(np.asarray(hit, np.uint8), NEAR).reshape(h, w)
+    if columns > w or rows > h:
+        return [(0, 0, *size)] if near.any() else []
+    x, y = (np.rint(np.arange(n + 1) * (s / n)).astype(int) for n, s in ((columns, size[0]), (rows, size[1])))
+    near = np.maximum.reduceat(near, np.arange(rows) * h // rows, axis=0)
+    active = np.maximum.reduceat(near, np.arange(columns) * w // columns, axis=1)
+    found: list[Box] = []
+    for row, flags in enumerate(active):
+        edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+        found += [
+            (int(x[a]), int(y[row]), int(x[b]), int(y[row + 1]))
+            for a, b in zip(edges[::2], edges[1::2], strict=True)
+        ]
+    return found
+
+
+def read_by(boxes: list[Box], size: tuple[int, int], grid: tuple[int, int]) -> list[Box]:
+    """The parts of a map of size `grid` that `boxes` of a picture of `size` read bilinearly."""
+    (pw, ph), (w, h) = size, grid
+    return [
+        (
+            max(x0 * w // pw - 1, 0),
+            max(y0 * h // ph - 1, 0),
+            min(-(-x1 * w // pw) + 1, w),
+            min(-(-y1 * h // ph) + 1, h),
+        )
+        for x0, y0, x1, y1 in boxes
+    ]
+
+
+def around(boxes: list[Box]) -> Box:
+    """The box that holds them all. There must be one."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
