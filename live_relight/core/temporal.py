@@ -67,8 +67,24 @@ def _dilate3(image: Map) -> Map:
 
 def luma(image: Image) -> Map:
     """h x w x 3 uint8 BGR to h x w float32 0..1, Rec. 709 weights on the encoded values."""
-    weights = np.asarray(REC709_LUMA[::-1], np.float32) / np.float32(255.0)
-    return np.asarray(image.astype(np.float32) @ weights)
+    b, g, r = (np.float32(w / 255.0) for w in REC709_LUMA[::-1])
+    return np.asarray(image[..., 0] * b + image[..., 1] * g + image[..., 2] * r, np.float32)
+
+
+def _blend(old: Geometry, new: Geometry, weight: Map) -> Geometry:
+    """old + (new - old) * weight; normals again of length one. Plane by plane: NumPy is slow on triples."""
+    normal = np.empty((3, *weight.shape), np.float32)
+    for i, plane in enumerate(normal):
+        np.subtract(new.normal[..., i], old.normal[..., i], out=plane)
+        plane *= weight
+        plane += old.normal[..., i]
+    normal /= np.maximum(np.sqrt((normal * normal).sum(axis=0)), np.float32(1e-6))
+    return Geometry(
+        np.moveaxis(normal, 0, -1),
+        np.asarray(old.depth + (new.depth - old.depth) * weight, np.float32),
+        np.asarray(old.alpha + (new.alpha - old.alpha) * weight, np.float32),
+        new.guide,
+    )
 
 
 def step(
@@ -87,16 +103,7 @@ def step(
         return TemporalState(geometry, seen), geometry
     t = np.clip((change - smoothing.still) / (smoothing.moving - smoothing.still), 0.0, 1.0)
     # A moving edge also uncovers its neighbours: they must not keep the old surface.
-    weight = smoothing.rest + (1.0 - smoothing.rest) * _dilate3(t * t * (3.0 - 2.0 * t))
-    old = state.geometry
-    w3 = weight[..., None]
-    normal = old.normal + (geometry.normal - old.normal) * w3
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-    smooth = Geometry(
-        np.asarray(normal, np.float32),
-        np.asarray(old.depth + (geometry.depth - old.depth) * weight, np.float32),
-        np.asarray(old.alpha + (geometry.alpha - old.alpha) * weight, np.float32),
-        geometry.guide,
-    )
+    weight = np.float32(smoothing.rest) + np.float32(1.0 - smoothing.rest) * _dilate3(t * t * (3.0 - 2.0 * t))
+    smooth = _blend(state.geometry, geometry, weight)
     kept = np.asarray(state.luma + (seen - state.luma) * weight, np.float32)
     return TemporalState(smooth, kept), smooth

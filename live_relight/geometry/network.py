@@ -134,11 +134,16 @@ def to_geometry(
     multiplying n_x by s and renormalising undoes it.
     """
     squeeze = (small.shape[1] / small.shape[0]) / (frame[0] / frame[1])
-    n = np.nan_to_num(np.ascontiguousarray(np.moveaxis(normal[0], 0, -1), np.float32))
-    if squeeze != 1.0:
-        n[..., 0] *= np.float32(squeeze)
-    length = np.sqrt((n * n).sum(axis=-1, keepdims=True))
-    n /= np.maximum(length, np.float32(1e-6))
-    d = np.nan_to_num(np.asarray(depth[0, 0], np.float32), nan=1.0, posinf=10.0)
-    a = np.nan_to_num(np.asarray(alpha[0, 0], np.float32))
-    return Geometry(n, np.clip(d, 0.05, 20.0), np.clip(a, 0.0, 1.0), small)
+    n, d, a = _finite(normal[0], 0.0), _finite(depth[0, 0], 1.0), _finite(alpha[0, 0], 0.0)
+    n[0] *= np.float32(squeeze)
+    n /= np.maximum(np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]), np.float32(1e-6))
+    # The channels stay planes in memory: what works on them one by one is several times faster so.
+    return Geometry(np.moveaxis(n, 0, -1), np.clip(d, 0.05, 20.0), np.clip(a, 0.0, 1.0), small)
+
+
+def _finite(values: npt.NDArray[Any], instead: float) -> npt.NDArray[np.float32]:
+    """A float32 copy, not-a-number replaced by `instead`, infinities by values out of every range."""
+    copy = np.array(values, np.float32)
+    if not np.isfinite(copy).all():
+        np.nan_to_num(copy, copy=False, nan=instead, posinf=1e3, neginf=-1e3)
+    return copy

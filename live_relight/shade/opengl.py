@@ -17,7 +17,7 @@ from ..core.look import Look
 from ..core.projection import half_tangents, head_point
 from .context import create_context, load_source
 from .guided import coefficients, matte_and_shape
-from .tiles import Box, around, can_reach, read_by, tiles
+from .tiles import Box, around, can_reach, others, read_by, tiles
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
 Size = tuple[int, int]
@@ -59,7 +59,8 @@ class OpenGLShader:
         self._resize(size, geometry.size)
         matte = self._write_geometry(geometry)
         here, light = self._boxes(matte, size, look)
-        out = self._backdrop(image, look.backdrop) if here != [(0, 0, *size)] else np.empty_like(image)
+        out = np.empty_like(image)
+        self._backdrop(image, others(here, size), look.backdrop, out)
         if here:
             box = around(here)
             self._write_picture(image, box)
@@ -100,16 +101,16 @@ class OpenGLShader:
         pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2BGRA)
         self._targets["picture"].write(pixels, viewport=(x0, y0, x1 - x0, y1 - y0))
 
-    def _backdrop(self, image: Image, gain: float) -> Image:
-        """A copy of the picture as it is where nobody is, by the shader's own arithmetic."""
-        if gain == 1.0:
-            return image.copy()
-        if self._table is None or self._table[0] != gain:
+    def _backdrop(self, image: Image, boxes: list[Box], gain: float, out: Image) -> None:
+        """Fills `boxes` of `out`: where nobody is, by the shader's own arithmetic."""
+        if gain != 1.0 and (self._table is None or self._table[0] != gain):
             target = self._targets["table"]
             self._draw("backdrop.frag", target, [(0, 0, 256, 1)], (256, 1), backdrop=gain)
             values = np.frombuffer(target.read(components=4), np.uint8)
             self._table = gain, values.reshape(1, 256, 4)[..., :1].copy()
-        return np.asarray(cv2.LUT(image, self._table[1]), np.uint8)
+        for x0, y0, x1, y1 in boxes:
+            part = image[y0:y1, x0:x1]
+            out[y0:y1, x0:x1] = part if gain == 1.0 or self._table is None else cv2.LUT(part, self._table[1])
 
     def _light(self, boxes: list[Box], size: Size, look: Look, head: tuple[float, float, float]) -> None:
         lamps = reference.lamps(look, head)

@@ -51,6 +51,23 @@ def tiles(hit: npt.NDArray[np.bool_], size: tuple[int, int]) -> list[Box]:
     return found
 
 
+def others(boxes: list[Box], size: tuple[int, int]) -> list[Box]:
+    """What `boxes` (as from `tiles`) leave of a picture of `size`."""
+    w, h = size
+    rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for x0, y0, x1, y1 in boxes:
+        rows.setdefault((y0, y1), []).append((x0, x1))
+    found: list[Box] = []
+    below = 0
+    for (y0, y1), runs in [*sorted(rows.items()), ((h, h), [])]:
+        if y0 > below:
+            found.append((0, below, w, y0))
+        ends = [0, *(x for run in runs for x in run), w]
+        found += [(a, y0, b, y1) for a, b in zip(ends[::2], ends[1::2], strict=True) if b > a and y1 > y0]
+        below = y1
+    return found
+
+
 def read_by(boxes: list[Box], size: tuple[int, int], grid: tuple[int, int]) -> list[Box]:
     """The parts of a map of size `grid` that `boxes` of a picture of `size` read bilinearly."""
     (pw, ph), (w, h) = size, grid

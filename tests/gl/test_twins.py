@@ -19,7 +19,7 @@ from live_relight.resize import resized
 from live_relight.shade.context import load_source
 from live_relight.shade.guided import coefficients, matte_and_shape
 from live_relight.shade.opengl import OpenGLShader
-from live_relight.shade.tiles import can_reach, read_by, tiles
+from live_relight.shade.tiles import can_reach, others, read_by, tiles
 
 LOOKS = {
     "studio": Look((Light.of("key", az=60), Light.of("fill"), Light.of("rim")), ambient=0.5),
@@ -182,6 +182,9 @@ def test_tiles_hold_every_pixel_that_reads_a_hit(w: int, h: int, grow: float, se
     assert sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) == covered.sum()  # none sticks out
     assert covered.max(initial=0) <= 1
     assert (covered[reference.sample(hit.astype(float), size) > 0] == 1).all()
+    for x0, y0, x1, y1 in others(boxes, size):
+        covered[y0:y1, x0:x1] += 2
+    assert set(np.unique(covered)) <= {1, 2}
     # What those pixels read of another map is drawn too.
     drawn = np.zeros((h, w))
     for x0, y0, x1, y1 in read_by(boxes, size, (w, h)):
