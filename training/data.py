@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.synth.shards import Shard, find_shards, read_shard
+from training.synth.shards import Record, find_shards, read_shard
 
 
 @dataclass
@@ -24,8 +24,9 @@ class Pool:
     """All pictures of a folder of shards; `refresh` picks up shards that were finished meanwhile."""
 
     folder: Path
-    shards: dict[Path, Shard]
-    index: list[tuple[Path, int]]
+    shards: dict[Path, list[Record]]
+    index: list[tuple[Record, int]]
+    """Every picture: its record, and which of the record's pictures."""
 
     @staticmethod
     def open(folder: Path) -> Pool:
@@ -38,9 +39,9 @@ class Pool:
         """Add new shards; returns the number of pictures."""
         for path in find_shards(self.folder):
             if path not in self.shards:
-                shard = read_shard(path)
-                self.shards[path] = shard
-                self.index += [(path, k) for k in range(len(shard.label))]
+                self.shards[path] = read_shard(path)
+                for record in self.shards[path]:
+                    self.index += [(record, k) for k in range(len(record["colour"]))]
         return len(self.index)
 
 
@@ -74,21 +75,21 @@ def scale(part: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float3
 
 def load_item(
     rng: np.random.Generator,
-    shard: Shard,
+    record: Record,
     k: int,
     size: tuple[int, int],
     augment: bool,
     mirror: bool | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """One picture with its labels at `size` (width, height); arrays are channels-last float32."""
-    row = int(shard.label[k])
-    height, width = shard.colour.shape[1:3]
+    """Picture k of a sample with its labels at `size` (width, height); arrays are channels-last float32."""
+    colour = record["colour"][k]
+    height, width = colour.shape[:2]
     box = (0.0, 0.0, float(width), float(height))
     if augment or (width, height) != size:
         box = crop_box(rng, (width, height), size, augment and rng.random() < 0.35)
-    cover = crop(shard.alpha[row], box) / 255
-    weighted = scale(np.dstack([crop(shard.normal[row], box) * (cover / 127)[..., None], cover]), size)
-    depth = scale(crop(shard.depth[row], box) * cover, size)
+    cover = crop(record["alpha"], box) / 255
+    weighted = scale(np.dstack([crop(record["normal"], box) * (cover / 127)[..., None], cover]), size)
+    depth = scale(crop(record["depth"], box) * cover, size)
     alpha = weighted[..., 3]
     length = np.linalg.norm(weighted[..., :3], axis=-1, keepdims=True)
     # Where a shrunk pixel mixes very different normals or depths the mean is nobody's: leave it out.
@@ -97,9 +98,9 @@ def load_item(
     metres = np.where(mask > 0, depth / np.maximum(alpha, 1e-3), 1.0)
     middle = float(np.median(metres[mask > 0])) if mask.any() else 1.0
     log_depth = np.where(mask > 0, np.log(np.maximum(metres, 1e-2) / middle), 0.0)
-    image = scale(crop(shard.colour[k], box), size) / 255
+    image = scale(crop(colour, box), size) / 255
     zoom = size[0] / box[2]
-    focal = width / 2 / float(shard.about[row]["tan"]) * zoom
+    focal = width / 2 / float(record.about["tan"]) * zoom
     camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
     if mirror if mirror is not None else (augment and rng.random() < 0.5):
         image, normal, log_depth, alpha, mask = (a[:, ::-1] for a in (image, normal, log_depth, alpha, mask))
@@ -146,6 +147,6 @@ def draw_batch(rng: np.random.Generator, pool: Pool, batch: int, size: tuple[int
     """A random augmented batch."""
     items = []
     for k in rng.integers(0, len(pool.index), batch):
-        path, row = pool.index[int(k)]
-        items.append(load_item(rng, pool.shards[path], row, size, True))
+        record, picture = pool.index[int(k)]
+        items.append(load_item(rng, record, picture, size, True))
     return make_batch(items)

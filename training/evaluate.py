@@ -61,10 +61,10 @@ def evaluate(predict: Predictor, folder: Path, count: int, size: tuple[int, int]
     """Ours, flat and sphere on `count` pictures spread evenly over the data set."""
     scores = {name: Score() for name in ("ours", "flat plane", "sphere fitted to the mask")}
     rng = np.random.default_rng(0)
-    shards = [read_shard(p) for p in find_shards(folder)]
-    every = [(shard, k) for shard in shards for k in range(len(shard.label))]
-    for shard, k in every[:: max(len(every) // count, 1)][:count]:
-        item = load_item(rng, shard, k, size, False)
+    records = [record for p in find_shards(folder) for record in read_shard(p)]
+    every = [(record, k) for record in records for k in range(len(record["colour"]))]
+    for record, k in every[:: max(len(every) // count, 1)][:count]:
+        item = load_item(rng, record, k, size, False)
         normal, depth, alpha = predict(np.ascontiguousarray(item["image"]))
         scores["ours"].iou.append(metrics.iou(alpha, item["alpha"]))
         mask = item["mask"]
@@ -78,7 +78,7 @@ def evaluate(predict: Predictor, folder: Path, count: int, size: tuple[int, int]
         ):
             scores[name].angles.append(metrics.angles(n, item["normal"], mask)[::3])
             scores[name].depth.append(metrics.depth_error(d, truth_depth, mask))
-            scores[name].about.append(shard.about[int(shard.label[k])])
+            scores[name].about.append(record.about)
     return scores
 
 

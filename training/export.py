@@ -139,7 +139,7 @@ def card_rows(
 def read_manifest(folder: Path) -> dict:
     """The data set's manifest with the number of pictures that are there."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    return {**manifest, "pictures": sum(len(read_shard(p).label) for p in find_shards(folder))}
+    return {**manifest, "pictures": sum(len(r["colour"]) for p in find_shards(folder) for r in read_shard(p))}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -18,9 +18,8 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# EfficientNet-B0's stages without squeeze-and-excite: repeats, kernel, stride, expansion, width. Its last stage
-# (320 wide, a fifth of the weights) costs more than it gives here.
 MAPS = 5  # normal (3), log-depth, alpha logit
+# EfficientNet-B0's stages without squeeze-and-excite: repeats, kernel, stride, expansion, width.
 LITE0_STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -28,15 +27,24 @@ LITE0_STAGES = (
     (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112),
     (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
 )
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the decoder. Widths are listed from stride 32 to stride 2."""
+    """Sizes of the decoder. Widths are listed from stride 32 to stride 2.
+
+    `fast`: no last encoder stage (320 wide, a fifth of the weights), depthwise convolutions where the
+    picture is large, full size by rearranging channels: two thirds of the time. LOG.md has what it costs.
+    """
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
+    squeeze: int = 8
+    detail: int = 8
+    refine: int = 16
     log_depth_limit: float = 1.5
+    fast: bool = False
 
 
 class Block(nn.Module):
@@ -65,17 +73,17 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite0 without its last stage; gives features at strides 2, 4, 8, 16, 32."""
+    """EfficientNet-Lite0; gives features at strides 2, 4, 8, 16, 32. `stages`: how many of its seven."""
 
-    channels = (16, 24, 40, 112, 192)
-
-    def __init__(self) -> None:
+    def __init__(self, stages: int = 7) -> None:
         super().__init__()
+        count = stages
+        self.channels = (16, 24, 40, 112, LITE0_STAGES[count - 1][-1])
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32, eps=1e-3), nn.ReLU6(True)
         )
         stages, width = [], 32
-        for repeats, kernel, stride, expand, out in LITE0_STAGES:
+        for repeats, kernel, stride, expand, out in LITE0_STAGES[:count]:
             blocks = []
             for k in range(repeats):
                 blocks.append(Block(width, out, kernel, stride if k == 0 else 1, expand))
@@ -89,7 +97,7 @@ class Encoder(nn.Module):
         out = [x]
         for k, stage in enumerate(self.stages[1:], 1):
             x = stage(x)
-            if k in (1, 2, 4, 5):
+            if k in (1, 2, 4, len(self.stages) - 1):
                 out.append(x)
         return out
 
@@ -125,25 +133,32 @@ class GeometryNet(nn.Module):
         width = self.config.widths
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.encoder = Encoder()
+        self.encoder = Encoder(6 if self.config.fast else 7)
         coarse_first = self.encoder.channels[::-1]
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
         self.context = nn.Sequential(
             nn.Linear(width[0], width[0]), nn.ReLU(True), nn.Linear(width[0], width[0])
         )
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(width))
+        fast = self.config.fast
         self.smooth = nn.ModuleList(
-            conv_bn(w, w) if stride > 4 else separable(w)
+            separable(w) if fast and stride <= 4 else conv_bn(w, w)
             for w, stride in zip(width[1:], (16, 8, 4, 2), strict=True)
         )
-        # Each 2 x 2 block of the picture as one point at stride 2: what the first stride threw away.
-        self.detail = nn.Conv2d(3, width[-1], 2, 2)
-        self.refine = conv_bn(width[-1], width[-1])
-        # Full size comes from four times the channels (Shi et al. 2016): a third of the time of convolutions there.
-        self.head = nn.Conv2d(width[-1], 4 * MAPS, 1)
+        if fast:
+            # Each 2 x 2 block of the picture as one point at stride 2: what the first stride threw away.
+            self.detail: nn.Module = nn.Conv2d(3, width[-1], 2, 2)
+            self.refine = conv_bn(width[-1], width[-1])
+            self.head = nn.Conv2d(width[-1], 4 * MAPS, 1)  # to full size as in Shi et al. 2016
+        else:
+            self.squeeze = nn.Conv2d(width[-1], self.config.squeeze, 1)
+            self.detail = conv_bn(3, self.config.detail)
+            self.refine = conv_bn(self.config.squeeze + self.config.detail, self.config.refine)
+            self.head = nn.Conv2d(self.config.refine, MAPS, 3, padding=1)
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
-            self.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).repeat_interleave(4))
+            start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
+            self.head.bias.copy_(start.repeat_interleave(4) if fast else start)
 
     def raw(self, image: Tensor) -> Tensor:
         """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1)."""
@@ -151,10 +166,14 @@ class GeometryNet(nn.Module):
         feats = self.encoder(x)[::-1]
         y = self.lateral[0](feats[0])
         y = F.relu(y + self.context(y.mean((2, 3)))[:, :, None, None])
+        fast = self.config.fast
         for k in range(4):
             y = double(self.shrink[k](y)) + self.lateral[k + 1](feats[k + 1])
-            y = self.smooth[k](y if k < 3 else y + self.detail(x))
-        return F.pixel_shuffle(self.head(self.refine(y)), 2)
+            y = self.smooth[k](y + self.detail(x) if fast and k == 3 else y)
+        if fast:
+            return F.pixel_shuffle(self.head(self.refine(y)), 2)
+        y = double(self.squeeze(y))
+        return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B,3,H,W] 0..1 -> normal, depth, alpha as in the module's docstring."""

@@ -33,7 +33,8 @@ class TrainConfig:
     """What a run is made of.
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
-    go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the schedule at which to enter it.
+    go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin`
+    the share of the schedule at which to enter it; `fast` is the network's form for CPUs.
     """
 
     data: str
@@ -50,6 +51,7 @@ class TrainConfig:
     imagenet: bool = True
     start: str = ""
     begin: float = 0.0
+    fast: bool = False
 
 
 class Progress:
@@ -129,9 +131,11 @@ def train(config: TrainConfig) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     pool = Pool.open(Path(config.data))
-    model = GeometryNet(ModelConfig())
+    model = GeometryNet(ModelConfig(fast=config.fast))
     if config.start:
-        print(f"{load_matching(model, config.start)} of {len(model.state_dict())} tensors from {config.start}")
+        print(
+            f"{load_matching(model, config.start)} of {len(model.state_dict())} tensors from {config.start}"
+        )
     elif config.imagenet:
         load_imagenet(model)
     optimizer = make_optimizer(model, config)

@@ -168,7 +168,9 @@ class OpenGLShader:
     def _program(self, fragment: str, lights: int) -> moderngl.VertexArray:
         key = (fragment, lights)
         if key not in self._programs:
-            defines = {"COUNT": lights, "SLOTS": max(lights, 1)} | ({"SHAPE_GIVEN": 1} if self.on_grid else {})
+            defines = {"COUNT": lights, "SLOTS": max(lights, 1)}
+            if self.on_grid:
+                defines["SHAPE_GIVEN"] = 1
             try:
                 program = self._ctx.program(load_source("boxes.vert"), load_source(fragment, defines))
             except moderngl.Error as error:

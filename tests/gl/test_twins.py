@@ -126,7 +126,6 @@ def test_coefficients_agree_with_numpy() -> None:
         values = [(c[i][..., :3] * guide).sum(-1) + c[i][..., 3] for c in (fast, plain)]
         np.testing.assert_allclose(values[0], values[1], atol=2e-3)
 
-
     matte, shape = matte_and_shape(geometry)
     np.testing.assert_array_equal(matte, fast[0])
     for channel, i in enumerate((2, 3, 4, 1)):
@@ -172,7 +171,9 @@ def test_background_made_brighter_agrees_with_numpy(shader: OpenGLShader) -> Non
 @given(
     st.integers(1, 300), st.integers(1, 200), st.floats(1.0, 9.0), st.integers(0, 2**31), st.floats(0.0, 0.02)
 )
-def test_tiles_hold_every_pixel_that_reads_a_hit(w: int, h: int, grow: float, seed: int, share: float) -> None:
+def test_tiles_hold_every_pixel_that_reads_a_hit(
+    w: int, h: int, grow: float, seed: int, share: float
+) -> None:
     hit = np.random.default_rng(seed).random((h, w)) < share
     size = int(w * grow), int(h * grow)
     covered = np.zeros((size[1], size[0]), int)

@@ -18,10 +18,11 @@ from training.synth.framing import HEAD, draw_view, rotate
 from training.synth.gl import View
 from training.synth.light import Environment, draw_lamps
 from training.synth.make import Recipe, check_recipe
-from training.synth.sample import Labels, Shot, pick
+from training.synth.sample import pick
 from training.synth.sensor import expose, shoot
-from training.synth.shards import read_shard, write_shard
-from training.synth.sheet import write_sheet
+from training.synth.shards import Sample, read_shard, write_shard
+from training.synth.sheet import write_clip_sheet, write_sheet
+from training.synth.stats import gather, write_stats
 
 SIZE = (96, 64)
 
@@ -119,26 +120,87 @@ def test_the_split_never_shares_items():
     assert sorted(held + kept) == items
 
 
-def shot(depth_hole: bool = False) -> Shot:
-    rng = np.random.default_rng(1)
+def sample_of(key: str, depth_hole: bool = False, frames: int = 0, **about: object) -> Sample:
+    """A box for a person; `frames` > 0 makes a clip."""
     normal = np.zeros((64, 96, 3), np.int8)
     normal[10:50, 20:70, 2] = 127
     alpha = (normal[..., 2] > 0).astype(np.uint8) * 255
-    depth = (alpha > 0).astype(np.float16) * (0 if depth_hole else 1)
-    picture = rng.integers(0, 255, (64, 96, 3), np.uint8)
-    return Shot(Labels(normal, depth.astype(np.float16), alpha), [picture, picture], {"tan": 0.6})
+    depth = ((alpha > 0) * (0.0 if depth_hole else 1.0)).astype(np.float16)
+    labels = {"normal": normal, "depth": depth, "alpha": alpha, "part": alpha // 255}
+    if frames:
+        labels = {name: np.stack([value] * frames) for name, value in labels.items()}
+    colour = np.random.default_rng(1).integers(0, 255, (frames or 2, 64, 96, 3), np.uint8)
+    return Sample(key, {"colour": colour, **labels}, {"tan": 0.6, "people": 1, **about})
 
 
 def test_shards_come_back_and_are_checked(tmp_path):
-    write_shard(tmp_path / "shard_00000", [shot(), shot()])
-    back = read_shard(tmp_path / "shard_00000")
-    assert back.label.tolist() == [0, 0, 1, 1]
-    assert np.array_equal(back.normal[1], shot().labels.normal)
-    assert check(tmp_path) == []
-    write_shard(tmp_path / "shard_00001", [shot(depth_hole=True)])
-    assert any("no depth" in line for line in check(tmp_path))
+    write_shard(tmp_path / "shard_00000.tar", [sample_of("a"), sample_of("b", tone="3")])
+    first, second = read_shard(tmp_path / "shard_00000.tar")
+    for name, array in sample_of("a").arrays.items():
+        np.testing.assert_array_equal(first[name], array)
+        assert first[name].dtype == array.dtype
+    assert second.about["tone"] == "3"
+    write_shard(tmp_path / "clips_00000.tar", [sample_of("c", frames=5)])
+    report = check(tmp_path)
+    assert report.lines == []
+    assert (report.pictures, report.labels) == (9, 7)
+    write_shard(tmp_path / "shard_00001.tar", [sample_of("d", depth_hole=True)])
+    assert any("no depth" in line for line in check(tmp_path).lines)
     write_sheet(tmp_path, tmp_path / "sheet.png", 2, 0)
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (128, 6 * 96, 3)
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (128, 7 * 96, 3)
+    write_clip_sheet(tmp_path, tmp_path / "clips.png", 1, 0, frames=3)
+    assert cv2.imread(str(tmp_path / "clips.png")).shape == (128, 3 * 96, 3)
+
+
+def test_same_samples_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        write_shard(tmp_path / name, [sample_of("a"), sample_of("b")])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_cut_shard_is_one_clear_error(tmp_path):
+    path = tmp_path / "shard_00000.tar"
+    write_shard(path, [sample_of("a"), sample_of("b")])
+    whole = path.read_bytes()
+    for size in (100, len(whole) // 3, len(whole) - 20_000):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="make it again"):
+            read_shard(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "kind"),
+    [
+        ("depth", lambda a: np.full_like(a, np.nan), "depth"),
+        ("depth", lambda a: np.full_like(a, 0.02), "clipped"),
+        ("normal", lambda a: (a * 0.5).astype(np.int8), "normal"),
+        ("normal", lambda a: -a, "inside out"),
+        ("part", lambda a: a * 77, "part"),
+        ("part", lambda a: a * 0, "part"),
+        ("alpha", lambda a: a * 0, "empty"),
+        ("colour", lambda a: a * 0, "black"),
+        ("colour", lambda a: a * 0 + 255, "white"),
+    ],
+)
+def test_the_validator_sees(name, change, kind, tmp_path):
+    sound = sample_of("a")
+    broken = Sample("a", {**sound.arrays, name: change(sound.arrays[name])}, sound.about)
+    write_shard(tmp_path / "shard_00000.tar", [broken])
+    assert kind in check(tmp_path).counts
+
+
+def test_shards_of_a_recipe_do_not_depend_on_how_many_are_asked_for():
+    few, many = Recipe(1, 250, clips=11), Recipe(1, 5000, clips=200)
+    assert set(few.shards()) <= set(many.shards())
+    assert len(few.shards()) == 2 + 2
+
+
+def test_statistics_are_drawn(tmp_path):
+    about = {"distance": 0.6, "yaw": -3.0, "cover": 0.4, "tone": "4", "lights": [{"backdrop": "room"}]}
+    write_shard(tmp_path / "shard_00000.tar", [sample_of(str(k), **about) for k in range(3)])
+    write_stats(tmp_path, tmp_path / "stats.png")
+    assert cv2.imread(str(tmp_path / "stats.png")).shape[1] > 800
+    assert gather(tmp_path)["skin tone (Monk step)"] == [4, 4, 4]
 
 
 def test_two_recipes_do_not_mix(tmp_path):

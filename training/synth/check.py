@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.synth.shards import Shard, find_shards, read_shard
+from training.synth.parts import OTHER, PARTS
+from training.synth.shards import CLIPS, STILLS, Record, find_shards, read_shard
 
-
-def check(folder: Path) -> list[str]:
-    """One line per problem found, naming shard and row; an empty list if all is well."""
-    problems = []
-    for path in find_shards(folder):
-        problems += [f"{path.name}: {text}" for text in check_shard(read_shard(path))]
-    return problems
+NEAREST = 0.1  # metres: closer than any webcam shows
 
 
-def check_shard(shard: Shard) -> list[str]:
-    """Problems of one shard."""
-    out = []
-    for row in range(len(shard.alpha)):
-        alpha = np.asarray(shard.alpha[row])
-        depth = np.asarray(shard.depth[row], np.float32)
-        normal = np.asarray(shard.normal[row], np.float32) / 127
-        solid = alpha > 127
-        length = np.linalg.norm(normal, axis=-1)
-        if not np.isfinite(depth).all():
-            out.append(f"label {row}: depth is not finite")
-        if (depth[solid] <= 0).any():
-            out.append(f"label {row}: {int((depth[solid] <= 0).sum())} covered pixels have no depth")
-        if solid.any() and (np.abs(length[solid] - 1) > 0.02).mean() > 0.001:
-            out.append(f"label {row}: normals are not unit vectors")
-        if solid.any() and (normal[solid][:, 2] < -0.6).mean() > 0.01:
-            out.append(f"label {row}: many normals point away from the camera")
-    for k in range(len(shard.colour)):
-        picture = np.asarray(shard.colour[k])
-        if picture.max() < 4 or picture.std() < 0.5:
-            out.append(f"picture {k}: black or empty")
-    return out
+@dataclass
+class Report:
+    """What was looked at and what was wrong, by kind and in words."""
+
+    pictures: int = 0
+    labels: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, where: str, problems: Iterator[tuple[str, str]]) -> None:
+        """Count and note what a check found."""
+        for kind, text in problems:
+            self.counts[kind] += 1
+            self.lines.append(f"{where}: {text}")
+
+
+def check(folder: Path) -> Report:
+    """Looks at every picture and label of a data set, stills and clips."""
+    report = Report()
+    kinds = [k for k in (STILLS, CLIPS) if any(folder.glob(f"{k}_*.tar"))] or [STILLS]
+    for kind in kinds:
+        for path in find_shards(folder, kind):
+            for record in read_shard(path):
+                frames = range(len(record["colour"])) if kind == CLIPS else [None]
+                for frame in frames:
+                    where = f"{path.name} {record.key}" + ("" if frame is None else f" frame {frame}")
+                    report.add(where, check_labels(record, frame))
+                    report.labels += 1
+                for k, picture in enumerate(record["colour"]):
+                    report.add(f"{path.name} {record.key} picture {k}", check_picture(picture))
+                    report.pictures += 1
+    return report
+
+
+def check_labels(record: Record, frame: int | None) -> Iterator[tuple[str, str]]:
+    """Problems of one label as (kind, text). `frame`: of a clip; None for a still."""
+
+    def get(name: str) -> NDArray:
+        return record[name] if frame is None else record[name][frame]
+
+    alpha, depth = get("alpha"), get("depth").astype(np.float32)
+    normal, part = get("normal").astype(np.float32) / 127, get("part")
+    solid = alpha > 127
+    if not np.isfinite(depth).all():
+        yield "depth", "depth is not finite"
+    if (depth[solid] <= 0).any():
+        yield "depth", f"{int((depth[solid] <= 0).sum())} covered pixels have no depth"
+    if (depth[alpha > 5] < NEAREST).any():
+        yield "clipped", f"something is nearer than {NEAREST} m"
+    if solid.any():
+        length = np.linalg.norm(normal[solid], axis=-1)
+        if (np.abs(length - 1) > 0.02).mean() > 0.001:
+            yield "normal", "normals are not unit vectors"
+        if (normal[solid][:, 2] < -0.6).mean() > 0.01:
+            yield "inside out", "many normals point away from the camera"
+    if part.max() >= len(PARTS):
+        yield "part", f"part {part.max()}, expected 0..{len(PARTS) - 1}"
+    elif solid.any() and ((part[solid] == 0) | (part[solid] == OTHER)).mean() > 0.02:
+        yield "part", "covered pixels belong to nobody"
+    people = record.about.get("people", 1)
+    if people and not solid.any():
+        yield "empty", f"{people} people and not a covered pixel"
+    if not people and alpha.any():
+        yield "empty", "nobody, but covered pixels"
+    if "relit" in record.names and not np.isfinite(record["relit"]).all():
+        yield "relit", "the relit picture is not finite"
+
+
+def check_picture(picture: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
+    """Problems of one picture [H,W,3] uint8."""
+    if (picture > 252).all(-1).mean() > 0.9:
+        yield "white", "nearly all white"
+    elif picture.max() < 4 or picture.std() < 0.5:
+        yield "black", "black or empty"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from training.synth.gl import View
@@ -37,4 +39,19 @@ def draw_view(rng: np.random.Generator, head: F32, aspect: float) -> tuple[View,
     view = np.eye(4, dtype=np.float32)
     view[:3, :3] = rot
     view[:3, 3] = target - rot @ head
-    return View(view, (wide, tall)), distance
+    # Wide webcams bend straight lines outward, a little; what corrects itself may overshoot.
+    lens = float(np.clip(rng.normal(-0.03, 0.04), -0.12, 0.04)) if rng.random() < 0.6 else 0.0
+    return View(view, (wide, tall), lens), distance
+
+
+def step_back(view: View, points: F32, nearest: float = 0.16) -> View:
+    """The camera moved back so far that none of `points` [N,3] that it may see is nearer than `nearest`
+    metres: a hand before the lens must not be cut open by the near plane."""
+    seen = points @ view.view[:3, :3].T + view.view[:3, 3]
+    z = -seen[:, 2]
+    inside = (np.abs(seen[:, :2]) < 1.2 * nearest * np.array(view.tan_half)).all(1) & (z < nearest)
+    if not inside.any():
+        return view
+    moved = view.view.copy()
+    moved[2, 3] -= min(nearest - float(z[inside].min()), 0.6)
+    return replace(view, view=moved)

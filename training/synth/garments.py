@@ -26,6 +26,7 @@ from training.synth.meshes import (
 )
 
 DECIMETRE = 0.1  # MakeHuman's unit in metres
+HEAD = np.array([0.0, 0.755, 0.056], np.float32)  # middle of the template's head
 AXES = {"x": 0, "y": 1, "z": 2}
 
 
@@ -34,7 +35,9 @@ class Garment:
     """One asset, ready to be hung on any body.
 
     rest: [V,3] float32 where the garment sits on the template (metres, y up, facing +z);
-    smooth: averaging over neighbouring vertices; textures: paths by role (diffuse, ao).
+    smooth: averaging over neighbouring vertices; textures: paths by role (diffuse, ao); rest_normals:
+    [V,3] unit normals at rest; outward: [V]
+    +-1, whether a vertex normal at rest points away from the middle of the head (for hair).
     """
 
     name: str
@@ -45,6 +48,8 @@ class Garment:
     rest: F32
     smooth: sp.csr_matrix
     textures: dict[str, Path]
+    rest_normals: F32
+    outward: NDArray[np.float32]
 
     def hang(self, body: F32, turn: F32, template: F32) -> F32:
         """Garment vertices [V,3] on a posed body [B,3]; turn: [B,3,3] rotation of each body vertex."""
@@ -85,21 +90,26 @@ def load_garment(path: Path, template: F32, hairy: bool) -> Garment:
         textures[role if role in ("diffuse", "ao", "normal") else "diffuse"] = image
     touch = incidence(mesh.tri, len(mesh.vertices))
     still = np.tile(np.eye(3, dtype=np.float32), (len(template), 1, 1))
-    garment = Garment(path.stem, mesh, fit, split_uv(mesh), touch, mesh.vertices, touch, textures)
+    none = np.ones(len(mesh.vertices), np.float32)
+    garment = Garment(
+        path.stem, mesh, fit, split_uv(mesh), touch, mesh.vertices, touch, textures, mesh.vertices, none
+    )
     rest = garment.hang(template, still, template)
     smooth = spatial_smoother(rest, 0.03) if hairy else neighbours(mesh.tri, len(rest))
-    return Garment(path.stem, mesh, fit, garment.split, touch, rest, smooth, textures)
+    normals = garment.normals(rest)
+    away = (normals * (rest - HEAD)).sum(1)
+    outward = np.where(away < 0, -1, 1).astype(np.float32)
+    return Garment(path.stem, mesh, fit, garment.split, touch, rest, smooth, textures, normals, outward)
 
 
 def hair_label_normals(garment: Garment, normals: F32, vertices: F32, centre: F32) -> F32:
     """Macroscopic normals [V,3] of a hair mesh made of crossing strips.
 
-    Strips face any way, so normals are turned outward from the head's centre [3], averaged over
-    3 cm, and mixed with the outward direction itself.
+    Strips face any way, so normals are turned outward (decided at rest, so that it holds for every
+    pose), averaged over 3 cm, and mixed with the outward direction itself.
     """
     outward = unit(vertices - centre)
-    sign = np.where((normals * outward).sum(1, keepdims=True) < 0, -1.0, 1.0).astype(np.float32)
-    return unit(garment.smooth @ (normals * sign) + 0.5 * outward)
+    return unit(garment.smooth @ (normals * garment.outward[:, None]) + 0.5 * outward)
 
 
 def hidden_faces(garment: Garment, tri: I32, count: int) -> NDArray[np.bool_]:

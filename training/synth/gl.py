@@ -7,7 +7,8 @@ of every branch).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.meshes import F32, I32
+from training.synth.parts import OTHER, part_of
 
 SHADERS = Path(__file__).parent / "shaders"
 LAYOUT = (("in_position", 3), ("in_normal", 3), ("in_label", 3), ("in_uv", 2), ("in_rest", 3), ("in_aux", 2))
 STRIDE = sum(n for _, n in LAYOUT) * 4
 MATERIALS = ("skin", "eye", "plain", "brow", "hair", "cloth")
 SHADOW_SIZE = 320
-BOTH = ((True,) * 4, (True,) * 4, (True,) * 4)
-COLOUR_ONLY = ((True,) * 4, (True,) * 4, (False,) * 4)
+BOTH = ((True,) * 4, (True,) * 4, (True,) * 4, (True,) * 4)
+COLOUR_ONLY = ((True,) * 4, (True,) * 4, (False,) * 4, (True,) * 4)
+MAPS = ("albedo_map", "normal_map", "label_map", "part_map")
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ class Skin:
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera: view [4,4] float32 person -> camera space; tan_half (x, y)."""
+    """A camera: view [4,4] float32 person -> camera space; tan_half (x, y) of the undistorted picture.
+
+    lens: radial distortion k of Brown's model, x_d = x (1 + k r^2) with x = X / Z; below 0 is a barrel.
+    """
 
     view: F32
     tan_half: tuple[float, float]
+    lens: float = 0.0
 
     @property
     def projection(self) -> F32:
@@ -91,6 +98,7 @@ class Renderer:
         self.out = (width, height)
         self.size = (2 * width, 2 * height)
         self.gl = moderngl.create_context(standalone=True, require=330, backend="egl")
+        self.name = str(self.gl.info["GL_RENDERER"])
         common = (SHADERS / "common.glsl").read_text()
         vertex = (SHADERS / "mesh.vert").read_text()
         self.programs = {
@@ -102,7 +110,9 @@ class Renderer:
         self.shadow_program = self._program("shadow.vert", "shadow.frag")
         self.light_program = self._program("screen.vert", "light.frag")
         self.screen = self.gl.vertex_array(self.light_program, [])
-        self.maps = [self.gl.texture(self.size, 4, dtype=d) for d in ("f1", "f2", "f4")]
+        self.maps = [
+            self.gl.texture(self.size, n, dtype=d) for n, d in ((4, "f1"), (4, "f2"), (4, "f4"), (1, "f1"))
+        ]
         for tex in self.maps:
             tex.filter = (moderngl.NEAREST, moderngl.NEAREST)
         self.depth = self.gl.depth_renderbuffer(self.size)
@@ -113,7 +123,7 @@ class Renderer:
         self.shadow_fbo = self.gl.framebuffer(depth_attachment=self.shadow_map)
         self.resolve_program = self._program("screen.vert", "resolve.frag")
         self.resolve_screen = self.gl.vertex_array(self.resolve_program, [])
-        kinds = ((4, "f1"), (4, "f2"), (4, "f4"), (1, "f1"))
+        kinds = ((4, "f1"), (4, "f2"), (4, "f4"), (4, "f1"))
         self.resolved = [self.gl.texture((width, height), n, dtype=d) for n, d in kinds]
         for tex in self.resolved:
             tex.filter = (moderngl.NEAREST, moderngl.NEAREST)
@@ -153,14 +163,22 @@ class Renderer:
     def draw(
         self, things: list[Drawable], looks: dict[str, Skin], view: View
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Fill the G-buffer; returns labels [H,W,4] (unit normal, z-distance in metres), coverage [H,W]."""
+        """`draw_scene` with one actor where it was made."""
+        return self.draw_scene([Actor(things, looks)], view)
+
+    def draw_scene(
+        self, actors: Sequence[Actor], view: View
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Fill the G-buffer; returns labels [H,W,4] (unit normal, z-distance in metres) and the people's
+        coverage [H,W] 0..1. `more` has the rest."""
         self.gl.enable_only(moderngl.DEPTH_TEST)
         self.gbuffer.use()
         self.gbuffer.color_mask = BOTH
         self.gbuffer.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        for thing in sorted(things, key=lambda t: not t.piece.labelled):
+        jobs = [(thing, actor) for actor in actors for thing in actor.things]
+        for thing, actor in sorted(jobs, key=lambda job: not job[0].piece.labelled):
             self.gbuffer.color_mask = BOTH if thing.piece.labelled else COLOUR_ONLY
-            thing.draw(looks[thing.piece.role], view)
+            thing.draw(actor.looks[thing.piece.role], replace(view, view=view.view @ actor.place))
         self.gbuffer.color_mask = BOTH
         return self._resolve()
 
@@ -168,29 +186,39 @@ class Renderer:
         """Average the G-buffer 2x2 and read the labels back."""
         self.gl.enable_only(moderngl.NOTHING)
         self.resolve_fbo.use()
-        for k, name in enumerate(("albedo_map", "normal_map", "label_map")):
+        for k, name in enumerate(MAPS):
             self.maps[k].use(k)
             set_value(self.resolve_program, name, k)
+        set_value(self.resolve_program, "other", OTHER / 255)
         self.resolve_screen.render(moderngl.TRIANGLES, vertices=3)
         width, height = self.out
-        label = np.frombuffer(self.resolved[2].read(), np.float32).reshape(height, width, 4)
-        cover = np.frombuffer(self.resolved[3].read(), np.uint8).reshape(height, width)
-        return label[::-1].copy(), cover[::-1].astype(np.float32) / 255
+        label = np.frombuffer(self.resolved[2].read(), np.float32).reshape(height, width, 4)[::-1].copy()
+        self.covers = np.frombuffer(self.resolved[3].read(), np.uint8).reshape(height, width, 4)[::-1]
+        return label, self.covers[..., 1].astype(np.float32) / 255
 
-    def cast(self, things: list[Drawable], light_from_person: F32) -> None:
+    def more(self) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Of the last `draw`: coverage by anything at all [H,W] 0..1, part [H,W] (parts.PARTS), and the
+        square root of linear albedo [H,W,3] x 255."""
+        width, height = self.out
+        albedo = np.frombuffer(self.resolved[0].read(), np.uint8).reshape(height, width, 4)[::-1, :, :3]
+        return self.covers[..., 0].astype(np.float32) / 255, self.covers[..., 2].copy(), albedo.copy()
+
+    def cast(self, things: Sequence[Drawable | Actor], light_from_scene: F32) -> None:
         """Render the shadow map of the first lamp."""
         self.gl.enable_only(moderngl.DEPTH_TEST)
         self.shadow_fbo.use()
         self.shadow_fbo.clear(depth=1.0)
-        self.shadow_program["light"].write(light_from_person.T.tobytes())
         for thing in things:
-            thing.cast()
+            matrix = light_from_scene @ thing.place if isinstance(thing, Actor) else light_from_scene
+            self.shadow_program["light"].write(np.ascontiguousarray(matrix.T, np.float32).tobytes())
+            for piece in thing.things if isinstance(thing, Actor) else [thing]:
+                piece.cast()
 
     def light(self, lamps: Lamps, view: View, shadow_from_camera: F32) -> NDArray[np.float32]:
         """Shade the G-buffer; linear RGB (not premultiplied) and 1 where lit, [H,W,4] float16."""
         self.gl.enable_only(moderngl.NOTHING)
         self.target.use()
-        for k, name in enumerate(("albedo_map", "normal_map", "label_map")):
+        for k, name in enumerate(MAPS[:3]):
             self.resolved[k].use(k)
             set_value(self.light_program, name, k)
         self.shadow_map.use(3)
@@ -200,6 +228,7 @@ class Renderer:
         self.light_program["shadow_from_camera"].write(np.ascontiguousarray(shadow_from_camera.T).tobytes())
         set_value(self.light_program, "shadow", lamps.shadow)
         set_value(self.light_program, "tan_half", view.tan_half)
+        set_value(self.light_program, "lens", view.lens)
         set_value(self.light_program, "subsurface", lamps.subsurface)
         self.screen.render(moderngl.TRIANGLES, vertices=3)
         raw = np.frombuffer(self.target.color_attachments[0].read(), np.float16)
@@ -214,6 +243,15 @@ def set_value(program: moderngl.Program, name: str, value: Any) -> None:
     """Set a uniform that the compiler may have dropped."""
     if name in program:
         program[name].value = value
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody on the stage: uploaded pieces, their looks by role, and place [4,4]: own space -> scene."""
+
+    things: list[Drawable]
+    looks: dict[str, Skin]
+    place: F32 = field(default_factory=lambda: np.eye(4, dtype=np.float32))
 
 
 class Drawable:
@@ -240,6 +278,8 @@ class Drawable:
         program = self.array.program
         program["view"].write(np.ascontiguousarray(view.view.T).tobytes())
         program["projection"].write(np.ascontiguousarray(view.projection.T).tobytes())
+        set_value(program, "lens", view.lens)
+        set_value(program, "part", part_of(self.piece.role) / 255)
         self.renderer.noise.use(7)
         set_value(program, "noise_map", 7)
         for k, (name, path) in enumerate(sorted(skin.textures.items())):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.meshes import F32, Mesh
+from training.synth.relief import read_relief
 
 CHUNK = 16  # bodies posed at a time: part of the recipe, since sums differ with the batch size
 HEAD_SHARE = {"neck01": 0.15, "neck02": 0.2, "neck03": 0.25, "head": 0.4}
@@ -64,11 +65,15 @@ def turn_to_world(rot: NDArray) -> F32:
 def draw_shape(
     rng: np.random.Generator, local_labels: list[str]
 ) -> tuple[NDArray, NDArray, dict[str, float]]:
-    """Random phenotype [11], local changes [L] in -1..1, and a description."""
-    gender = float(np.clip(rng.choice([0.0, 1.0]) + rng.normal(0, 0.15), 0, 1))
-    age = float(rng.uniform(0.5, 1.0))
+    """Random phenotype [11], local changes [L] in -1..1, and a description.
+
+    anny's gender is 0 for a man and 1 for a woman; the description's is the other way round (1 is
+    a man), as everyone who reads it expects. age: 1/3 child, 2/3 young adult, 1 old.
+    """
+    male = float(np.clip(rng.choice([0.0, 1.0]) + rng.normal(0, 0.15), 0, 1))
+    age = float(rng.uniform(0.46, 1.0))
     race = rng.dirichlet([0.6, 0.6, 0.6])
-    shape = [gender, age, rng.uniform(0.2, 0.9), rng.beta(1.6, 1.6), rng.uniform(0.25, 0.75)]
+    shape = [1 - male, age, rng.uniform(0.2, 0.9), rng.beta(1.6, 1.6), rng.uniform(0.25, 0.75)]
     shape += [rng.uniform(0.2, 0.9), rng.uniform(0, 0.9), rng.uniform(0.2, 1), *race]
     local = np.clip(rng.normal(0, 0.22, len(local_labels)), -0.8, 0.8)
     where = {name: k for k, name in enumerate(local_labels)}
@@ -77,23 +82,30 @@ def draw_shape(
             local[k] = 0.85 * local[where["l-" + name[2:]]] + 0.15 * local[k]
         if "pregnant" in name or "nipple" in name:
             local[k] = 0.0
-    return np.array(shape), local, {"gender": gender, "age": age, "african": float(race[0])}
+    return np.array(shape), local, {"gender": male, "age": age, "african": float(race[0])}
 
 
 def draw_face(rng: np.random.Generator, labels: list[str]) -> NDArray:
-    """Random facial actions [52] in 0..1: speech, smiles, blinks, gaze; mostly symmetric."""
+    """Random facial actions [52] in 0..1: calm, speech, smiles, blinks, gaze; mostly symmetric.
+
+    Four in ten faces are calm with closed lips, as most faces before a webcam are.
+    """
     value = dict.fromkeys(labels, 0.0)
-    lively = rng.uniform(0.1, 0.6)
+    calm = rng.random() < 0.4
+    lively = rng.uniform(0.0, 0.18) if calm else rng.uniform(0.1, 0.5)
     for name in labels:
         if not name.endswith("Right") and "eyeLook" not in name and rng.random() < 0.22:
             value[name] = lively * rng.random()
     value["tongueOut"] *= 0.2
     value["cheekPuff"] *= 0.7
-    value["jawOpen"] = rng.uniform(0, 0.6) if rng.random() < 0.4 else 0.0
+    value["jawOpen"] = 0.0 if calm or rng.random() < 0.4 else 0.6 * rng.beta(1.2, 2.2)
+    # It closes the lips over an open jaw; without one it would push them through each other.
+    value["mouthClose"] = value["jawOpen"] * rng.uniform(0.3, 1.0) if rng.random() < 0.15 else 0.0
     if rng.random() < 0.4:
-        value["mouthSmileLeft"] = rng.uniform(0.2, 0.9)
-    value["eyeBlinkLeft"] = rng.uniform(0.5, 1.0) if rng.random() < 0.1 else rng.uniform(0, 0.3)
-    across, up = rng.normal(0, 0.35, 2)
+        value["mouthSmileLeft"] = rng.uniform(0.1, 0.35) if calm else rng.uniform(0.2, 0.9)
+    value["eyeBlinkLeft"] = rng.uniform(0.5, 1.0) if rng.random() < 0.1 else rng.uniform(0, 0.25)
+    value["eyeWideLeft"] *= value["eyeBlinkLeft"] < 0.3
+    across, up = np.clip(rng.normal(0, 0.3, 2), -0.8, 0.8)
     value["eyeLookOutLeft"] = value["eyeLookInRight"] = max(across, 0)
     value["eyeLookInLeft"] = value["eyeLookOutRight"] = max(-across, 0)
     for side in ("Left", "Right"):
@@ -101,7 +113,8 @@ def draw_face(rng: np.random.Generator, labels: list[str]) -> NDArray:
     for name in labels:
         twin = name[:-5] + "Left"
         if name.endswith("Right") and twin in value and "eyeLook" not in name:
-            value[name] = value[twin] * (1 if rng.random() < 0.7 else rng.random())
+            uneven = rng.random() < (0.05 if name.startswith("eye") else 0.3)
+            value[name] = value[twin] * (rng.uniform(0.4, 1.0) if uneven else 1.0)
     return np.clip([value[name] for name in labels], 0, 1)
 
 
@@ -124,7 +137,8 @@ def draw_pose(rng: np.random.Generator, bones: list[str]) -> tuple[NDArray, dict
     pose = np.tile(np.eye(4), (len(bones), 1, 1))
     where = {name: k for k, name in enumerate(bones)}
     yaw = rng.uniform(-75, 75) if rng.random() < 0.3 else rng.normal(0, 18)
-    pitch = rng.uniform(-35, 38) if rng.random() < 0.15 else rng.normal(0, 10)
+    bent = rng.random()  # some heads are bent far back, fewer far down
+    pitch = rng.uniform(-40, -12) if bent < 0.13 else rng.uniform(12, 36) if bent < 0.22 else rng.normal(0, 9)
     roll = rng.uniform(-28, 28) if rng.random() < 0.12 else rng.normal(0, 6)
     for name, share in HEAD_SHARE.items():
         pose[where[name], :3, :3] = euler(pitch * share, yaw * share, roll * share)
@@ -200,10 +214,23 @@ def write_bank(folder: Path, seed: int, count: int, model: Any) -> None:
 
 
 def read_body(folder: Path, index: int) -> tuple[F32, F32, dict[str, float]]:
-    """Body number `index` of a bank: vertices [V,3], turn [J,3,3], description."""
+    """Body number `index` of a bank: vertices [V,3], turn [J,3,3], description.
+
+    The face has the scanned relief where the bank has one (`relief.write_relief`).
+    """
     chunk, k = divmod(index, CHUNK)
     with np.load(folder / f"bodies_{chunk:04d}.npz") as blob:
-        return blob["vertices"][k], blob["turn"][k], json.loads(str(blob["about"]))[k]
+        vertices, turn, about = blob["vertices"][k], blob["turn"][k], json.loads(str(blob["about"]))[k]
+    return with_relief(folder, index, vertices, turn), turn, about
+
+
+def with_relief(folder: Path, number: int, vertices: F32, turn: F32) -> F32:
+    """Posed bodies [...,V,3] (turns [...,J,3,3]) with face number `number` of a bank; as they are without.
+
+    One number is one face: pass a clip's frames together, or one by one with the same number.
+    """
+    relief = read_relief(folder)
+    return vertices if relief is None else relief.apply(vertices, turn, relief.weights(number))
 
 
 def write_topology(path: Path, model: Any) -> None:

@@ -4,55 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from training.synth import people
-from training.synth.backdrop import draw_backdrop
-from training.synth.dress import Person, Wardrobe, dress
+from training.synth.dress import Person, Wardrobe, draw_prop_looks, dress
 from training.synth.figure import Figure
-from training.synth.framing import draw_view, rotate
-from training.synth.gl import Drawable, Lamps, Renderer, View
-from training.synth.light import LUMA, Environment, draw_lamps, read_environment, shadow_matrix
+from training.synth.framing import draw_view, rotate, step_back
+from training.synth.gl import Actor, Renderer
+from training.synth.held import microphone as microphone_at
+from training.synth.light import Environment, read_environment
 from training.synth.look import draw_looks, texture_tone
 from training.synth.meshes import F32
-from training.synth.sensor import expose, shoot
+from training.synth.shards import Sample
+from training.synth.stage import Scene, Stage, describe_camera
 
 NOBODY = 0.06  # share of views without a person
+MICROPHONE = 0.08  # share of views with one on a stand before the person
+COMPANY = (0.87, 0.1, 0.03)  # one, two, three people
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Truth of one view.
+class Cast:
+    """Somebody dressed and uploaded: `person` in its own space, `place` [4,4] into the scene."""
 
-    normal: [H,W,3] int8, unit normal x 127, camera axes, zero where nobody is; depth: [H,W]
-    float16 z-distance in metres, 0 where nobody is; alpha: [H,W] uint8 coverage x 255.
-    """
+    person: Person
+    actor: Actor
+    male: bool
+    age: float
+    body: int
 
-    normal: NDArray[np.int8]
-    depth: NDArray[np.float16]
-    alpha: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One view: its labels, its pictures [R][H,W,3] uint8 sRGB, and words about it."""
-
-    labels: Labels
-    pictures: list[NDArray[np.uint8]]
-    about: dict[str, str | float]
-
-
-@dataclass(frozen=True)
-class Stock:
-    """Which assets a split may use: environment and garment choices, and the bank of bodies."""
-
-    environments: list[Environment]
-    skins: list[Path]
-    bank: Path
-    bodies: tuple[int, int]
+    def points(self) -> F32:
+        """Every vertex in the scene [N,3]."""
+        own = np.concatenate([piece.vertices[:, :3] for piece in self.person.pieces])
+        return np.asarray(own @ self.actor.place[:3, :3].T + self.actor.place[:3, 3], np.float32)
 
 
 class Studio:
@@ -63,148 +49,99 @@ class Studio:
     ) -> None:
         self.width, self.height = size
         figure = Figure(people.read_topology(bank / "topology.npz"))
-        self.wardrobe = Wardrobe(assets, figure)
+        self.wardrobe = Wardrobe(assets, figure, extras=True)
         files = sorted((assets / "hdri").glob("*/*.exr"))
         if not files:
             raise FileNotFoundError(f"{assets}: no environments found; expected hdri/*/*.exr below it")
-        # Every fifth environment, every fourth skin, suit and brow belongs to the held-out people.
-        self.stock = Stock(
-            [read_environment(p) for p in pick(files, 5, held_out)],
-            pick(self.wardrobe.skins, 4, held_out),
-            bank,
-            bodies,
-        )
-        self.wardrobe.skins = self.stock.skins
+        # Every fifth environment and hair style, every fourth skin, suit and brow is the held-out people's.
+        self.environments: list[Environment] = [read_environment(p) for p in pick(files, 5, held_out)]
+        self.wardrobe.skins = pick(self.wardrobe.skins, 4, held_out)
         self.wardrobe.suits = pick(self.wardrobe.suits, 4, held_out)
         self.wardrobe.brows = pick(self.wardrobe.brows, 4, held_out)
         self.wardrobe.hair = pick(self.wardrobe.hair, 5, held_out)
-        self.tones = {p: texture_tone(p) for p in self.stock.skins}
+        self.tones = {p: texture_tone(p) for p in self.wardrobe.skins}
+        self.bank, self.bodies = bank, bodies
         self.renderer = Renderer(*size)
+        self.stage = Stage(self.renderer, self.environments)
 
     def close(self) -> None:
         """Release the renderer."""
         self.renderer.close()
 
-    def shoot(self, seed: int, index: int, views: int, lights: int) -> list[Shot]:
+    def shoot(self, seed: int, index: int, views: int, lights: int) -> list[Sample]:
         """Geometry number `index`: `views` cameras and wardrobes' colours, `lights` pictures of each."""
         rng = np.random.default_rng([seed, 2, index])
-        low, high = self.stock.bodies
-        body = low + int(rng.integers(high - low))
-        vertices, turn, about = people.read_body(self.stock.bank, body)
-        male = about["gender"] > 0.5
-        person = dress(rng, self.wardrobe, vertices, turn, about["gender"])
-        things = self.renderer.upload(person.pieces)
+        company = [self._somebody(rng, k) for k in range(int(rng.choice(3, p=COMPANY)) + 1)]
         try:
-            return [self._view(rng, person, things, male, lights, body) for _ in range(views)]
+            return [self._view(rng, company, lights, f"{index:07d}_{k}") for k in range(views)]
+        finally:
+            for cast in company:
+                for thing in cast.actor.things:
+                    thing.release()
+
+    def _somebody(self, rng: np.random.Generator, number: int) -> Cast:
+        """A body of the bank, dressed; the first one stands at the origin, others beside or behind."""
+        low, high = self.bodies
+        body = low + int(rng.integers(high - low))
+        vertices, turn, about = people.read_body(self.bank, body)
+        person = dress(rng, self.wardrobe, vertices, turn, about["gender"])
+        place = np.eye(4, dtype=np.float32)
+        if number:
+            place[:3, :3] = rotate(1, rng.normal(0, 35))
+            side = (1 if (number % 2) == (rng.random() < 0.5) else -1) * rng.uniform(0.28, 0.8)
+            place[:3, 3] = (side, rng.normal(0, 0.08), -rng.uniform(-0.05, 1.3))
+        actor = Actor(self.renderer.upload(person.pieces), {}, place)
+        return Cast(person, actor, about["gender"] > 0.5, about["age"], body)
+
+    def looks_of(self, rng: np.random.Generator, cast: Cast) -> tuple[Actor, dict[str, Any]]:
+        """Colours for one wardrobe, and words about them."""
+        looks, tags = draw_looks(rng, cast.person, self.wardrobe.skins, self.tones, cast.male, cast.age)
+        looks = draw_prop_looks(rng, cast.person, looks)
+        return Actor(cast.actor.things, looks, cast.actor.place), {**cast.person.tags, **tags}
+
+    def _view(self, rng: np.random.Generator, company: list[Cast], lights: int, key: str) -> Sample:
+        """One camera: G-buffer once, light and develop `lights` times."""
+        dressed = [self.looks_of(rng, cast) for cast in company]
+        main = company[0].person
+        view, distance = draw_view(rng, main.head, self.width / self.height)
+        view = step_back(view, np.concatenate([cast.points() for cast in company]))
+        nobody = bool(rng.random() < NOBODY)
+        actors = [] if nobody else [actor for actor, _ in dressed]
+        microphone = bool(rng.random() < MICROPHONE)
+        stand = microphone_at(rng, main.head, view) if microphone else []
+        things = self.renderer.upload(stand)
+        if microphone:
+            actors.append(Actor(things, dressed[0][0].looks))
+        try:
+            scene = Scene(actors, view, main.head, distance)
+            frame = self.stage.draw(scene)
+            shots = [self.stage.picture(rng, scene, frame) for _ in range(lights)]
+            key_light, relit = self.stage.relight(rng, scene, frame)
         finally:
             for thing in things:
                 thing.release()
-
-    def _view(
-        self,
-        rng: np.random.Generator,
-        person: Person,
-        things: list[Drawable],
-        male: bool,
-        lights: int,
-        body: int,
-    ) -> Shot:
-        """One camera: G-buffer once, light and develop `lights` times."""
-        looks, tags = draw_looks(rng, person, self.stock.skins, self.tones, male)
-        view, distance = draw_view(rng, person.head, self.width / self.height)
-        nobody = rng.random() < NOBODY
-        label, alpha = self.renderer.draw([] if nobody else things, looks, view)
-        normal, depth = label[..., :3], label[..., 3]
-        cover = 1.0 - _occluder(rng, self.width, self.height)
-        pictures = []
-        for _ in range(lights):
-            pictures.append(self._picture(rng, things, view, distance, person, normal, depth, alpha, cover))
-        if (cover < 1).any():
-            alpha = alpha * cover
-        labels = Labels(
-            np.round(normal * 127 * (alpha > 0.02)[..., None]).astype(np.int8),
-            np.where(alpha > 0.02, depth, 0).astype(np.float16),
-            np.round(alpha * 255).astype(np.uint8),
-        )
-        facing = view.view[:3, :3] @ person.facing
-        yaw = float(np.degrees(np.arctan2(facing[0], facing[2])))
-        about = {**person.tags, **tags, "distance": round(distance, 3), "yaw": round(yaw, 1), "body": body}
-        about["tan"] = round(float(view.tan_half[0]), 5)
-        about["cover"] = round(float(alpha.mean()), 3)
-        return Shot(labels, pictures, about)
-
-    def _picture(
-        self,
-        rng: np.random.Generator,
-        things: list[Drawable],
-        view: View,
-        distance: float,
-        person: Person,
-        normal: F32,
-        depth: F32,
-        alpha: F32,
-        cover: F32,
-    ) -> NDArray[np.uint8]:
-        """Light, backdrop, compositing and camera for one picture."""
-        env = self.stock.environments[rng.integers(len(self.stock.environments))]
-        turn = rotate(0, rng.normal(0, 8)) @ rotate(1, rng.uniform(-180, 180))
-        lamps = draw_lamps(rng, env, turn, distance)
-        front = self._light(things, view, lamps, person)
-        colour = front * crevices(rng, depth, alpha)[..., None]
-        back, _ = draw_backdrop(rng, env, turn, self.width, self.height, view.tan_half)
-        level = float((colour @ LUMA * alpha).sum() / max(float(alpha.sum()), 1.0)) or 0.2
-        back *= np.float32(level * np.exp(rng.normal(0.0, 0.8)))
-        soft = alpha if rng.random() < 0.5 else cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 0.7))
-        picture = colour * soft[..., None] + back * (1 - soft[..., None])
-        if (cover < 1).any():
-            shade = np.float32(level) * np.float32(rng.uniform(0.02, 1.0)) * np.ones(3, np.float32)
-            picture = picture * cover[..., None] + shade * (1 - cover[..., None])
-        return shoot(rng, expose(rng, picture, alpha))
-
-    def _light(self, things: list[Drawable], view: View, lamps: Lamps, person: Person) -> F32:
-        """Shade the current G-buffer; linear RGB [H,W,3], zero where nobody is."""
-        rot = view.view[:3, :3]
-        from_camera = np.linalg.inv(view.view)
-        centre = person.head - np.array([0, 0.2, 0], np.float32)
-        toward = lamps.place[0, :3]
-        if lamps.place[0, 3] > 0.5:
-            toward = toward - (view.view @ np.array([*centre, 1], np.float32))[:3]
-        matrix = shadow_matrix(rot.T @ toward, centre)
-        if lamps.shadow[0] > 0 and lamps.power[0].any():
-            self.renderer.cast(things, matrix)
-        bias = np.eye(4, dtype=np.float32)
-        bias[2, 3] = -0.012
-        raw = self.renderer.light(lamps, view, (bias @ matrix @ from_camera).astype(np.float32))
-        return raw[..., :3].astype(np.float32)
+        facing = view.view[:3, :3] @ main.facing
+        about: dict[str, Any] = {
+            **dressed[0][1],
+            "people": 0 if nobody else len(company),
+            "microphone": microphone,
+            "body": [cast.body for cast in company],
+            "sex": "male" if company[0].male else "female",
+            "age": round(company[0].age, 3),
+            "distance": round(distance, 3),
+            "yaw": round(float(np.degrees(np.arctan2(facing[0], facing[2]))), 1),
+            "pitch": round(float(np.degrees(np.arcsin(np.clip(facing[1], -1, 1)))), 1),
+            "cover": round(float(frame.alpha.mean()), 3),
+            "tan": round(float(view.tan_half[0]), 5),
+            "camera": describe_camera(view, self.width, self.height),
+            "lights": [shot.light for shot in shots],
+            "key": key_light,
+        }
+        arrays = {"colour": np.stack([shot.colour for shot in shots]), **frame.labels(), "relit": relit}
+        return Sample(key, arrays, about)
 
 
 def pick(items: list, every: int, held_out: bool) -> list:
     """Split a list: each `every`-th item is held out. A list too short to split is shared."""
     out = [x for k, x in enumerate(items) if (k % every == every - 1) == held_out]
     return out or list(items)
-
-
-def crevices(rng: np.random.Generator, depth: F32, alpha: F32) -> F32:
-    """Cheap ambient occlusion [H,W]: darker where the surface lies behind its surroundings."""
-    if not (alpha > 0.5).any():
-        return np.ones_like(depth)
-    metres = depth[alpha > 0.5]
-    filled = np.where(alpha > 0.5, depth, np.median(metres) + 0.15).astype(np.float32)
-    out = np.ones_like(depth)
-    for size, reach in ((9, 0.012), (31, 0.05)):
-        behind = np.clip((filled - cv2.blur(filled, (size, size))) / reach, 0, 1)
-        out *= 1 - rng.uniform(0.1, 0.6) * behind
-    return out
-
-
-def _occluder(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Sometimes a microphone, a mug or a screen's edge before the person: its coverage [H,W]."""
-    out = np.zeros((height, width), np.float32)
-    if rng.random() > 0.04:
-        return out
-    x, y = int(rng.uniform(0.1, 0.9) * width), int(rng.uniform(0.7, 1.0) * height)
-    size = int(rng.uniform(0.03, 0.08) * width)
-    cv2.ellipse(out, (x, y), (size, int(size * rng.uniform(0.8, 1.8))), rng.uniform(-40, 40), 0, 360, 1.0, -1)
-    end = (int(rng.uniform(-0.3, 1.3) * width), int(1.2 * height))
-    cv2.line(out, (x, y), end, 1.0, max(2, size // 3))
-    return cv2.GaussianBlur(out, (0, 0), 0.8)

@@ -1,62 +1,135 @@
 #version 330
-// Deferred light: spherical harmonics + up to three lights, a shadow map for the first. Linear colour out.
+// Deferred light: spherical harmonics + up to three lights, a shadow map for the first, ambient
+// occlusion from the depth. Linear colour out. Linear in every lamp's power: lamps never see each other.
 uniform sampler2D albedo_map;
 uniform sampler2D normal_map;
 uniform sampler2D label_map;
 uniform sampler2D shadow_map;
 uniform vec3 sh[9];        // irradiance coefficients over pi, camera axes
 uniform vec4 place[3];     // xyz = direction toward the light (w 0) or its place in metres (w 1), camera axes
-uniform vec3 power[3];
+uniform vec3 power[3];     // irradiance over pi; of a place, at one metre
 uniform mat4 shadow_from_camera;
 uniform vec2 shadow;       // strength, softness in texels
 uniform vec2 tan_half;     // tangent of half the field of view, x and y
+uniform float lens;        // radial distortion, as in mesh.vert
 uniform vec3 subsurface;   // wrap per channel on skin
 in vec2 uv;
 out vec4 colour;
 
-float hash(vec2 p) { return fract(sin(dot(p, vec2(12.9898, 78.233))) * 43758.5453); }
+// Shadow and occlusion probe few places, but the four pixels of a quad probe different ones and share.
+const int TAPS = 4;        // of the shadow map
+const int PROBES = 5;      // of the depth
+const float NEAR_REACH = 0.035, FAR_REACH = 0.14;  // metres that occluders reach
 
-float lit(vec3 p) {
-    vec3 q = (shadow_from_camera * vec4(p, 1.0)).xyz * 0.5 + 0.5;
+// Camera-space place of a pixel with a z-distance in metres; the lens undone by fixed-point steps.
+vec3 place_of(vec2 uv, float z) {
+    vec2 seen = (uv * 2.0 - 1.0) * tan_half, ray = seen;
+    for (int k = 0; k < 3; k++) ray = seen / (1.0 + lens * min(dot(ray, ray), 2.5));
+    return vec3(ray, -1.0) * z;
+}
+
+// Number k's probe of a disc of radius 1, filled by the golden angle over the pixels of a quad.
+vec2 probe(int k, float pixel, int count) {
+    float at = float(4 * k) + pixel;
+    return sqrt((at + 0.5) / float(4 * count)) * vec2(cos(2.39996 * at), sin(2.39996 * at));
+}
+
+// Mean over the quad, where its other pixels are the same surface.
+float shared_mean(float x, vec2 odd, vec2 same) {
+    x -= same.x * (odd.x - 0.5) * dFdx(x);
+    return x - same.y * (odd.y - 0.5) * dFdy(x);
+}
+
+// Share of the first lamp's light that arrives at p on a surface with normal n, 0..1. The probes lie
+// in the surface, so that it does not shade itself.
+float lit(vec3 p, vec3 n, float pixel) {
+    mat3 m = mat3(shadow_from_camera) * 0.5;
+    float metre = length(vec3(m[0][0], m[1][0], m[2][0])) * float(textureSize(shadow_map, 0).x);  // texels
+    float reach = max(shadow.y, 0.7) / metre;
+    vec3 side = normalize(cross(n, abs(n.y) < 0.9 ? vec3(0.0, 1.0, 0.0) : vec3(1.0, 0.0, 0.0)));
+    vec3 q = (shadow_from_camera * vec4(p, 1.0)).xyz * 0.5 + 0.5, s = m * side * reach, t = m * cross(n, side) * reach;
     float sum = 0.0;
-    float spin = 6.283 * hash(gl_FragCoord.xy);
-    for (int k = 0; k < 4; k++) {
-        float a = spin + 1.571 * float(k);
-        vec2 o = shadow.y * (0.5 + 0.5 * float(k & 1)) * vec2(cos(a), sin(a)) / vec2(textureSize(shadow_map, 0));
-        sum += step(q.z, texture(shadow_map, q.xy + o).r);
+    for (int k = 0; k < TAPS; k++) {
+        vec2 o = probe(k, pixel, TAPS);
+        vec3 at = q + o.x * s + o.y * t;
+        sum += clamp(250.0 * (texture(shadow_map, at.xy).r - at.z) + 0.5, 0.0, 1.0);
     }
-    return mix(1.0, sum * 0.25, shadow.x);
+    return sum / float(TAPS);
+}
+
+// Share of the sky that nothing near hides, 0..1: half of the probes look close, half far.
+float open_sky(vec3 p, vec3 n, float z, float pixel) {
+    float hidden = 0.0;
+    vec2 ray = p.xy / z;
+    vec2 straight = tan_half / (1.0 + lens * min(dot(ray, ray), 2.5));  // good enough near p
+    for (int k = 0; k < PROBES; k++) {
+        bool close = (k & 1) == 0;
+        float reach = close ? NEAR_REACH : FAR_REACH;
+        vec2 at = uv + reach * probe(k, pixel, PROBES) / (2.0 * z * tan_half);
+        float there = texture(label_map, at).w;
+        vec3 d = vec3((at * 2.0 - 1.0) * straight, -1.0) * there - p;
+        float far = dot(d, d);
+        float rise = max(dot(n, d) * inversesqrt(far + 1e-8) - 0.12, 0.0);
+        hidden += step(0.01, there) * rise * max(1.0 - far / (reach * reach), 0.0);
+    }
+    return max(1.0 - 2.2 * hidden / float(PROBES), 0.12);
 }
 
 void main() {
     vec4 surface = texture(label_map, uv);
+    float z = max(surface.w, 0.05);
+    vec3 p = place_of(uv, z);
+    vec2 odd = mod(floor(gl_FragCoord.xy), 2.0);
+    vec2 same = vec2(lessThan(abs(vec2(dFdx(surface.w), dFdy(surface.w))), vec2(0.02)));
+    float pixel = odd.x + 2.0 * odd.y;
+    float open = shared_mean(open_sky(p, surface.xyz, z, pixel), odd, same);
+    float direct = 1.0;
+    if (shadow.x > 0.0) direct = shared_mean(lit(p + 0.004 * surface.xyz, surface.xyz, pixel), odd, same);
     if (surface.w <= 0.0) { colour = vec4(0.0); return; }
     vec4 a = texture(albedo_map, uv);
     vec4 nm = texture(normal_map, uv);
     vec3 albedo = a.rgb * a.rgb;
     vec3 n = nm.xyz;
-    vec3 p = vec3((uv * 2.0 - 1.0) * tan_half, -1.0) * surface.w;
     vec3 v = normalize(-p);
+    bool skin = nm.w > 0.5 && nm.w < 1.5, hair = nm.w > 1.5 && nm.w < 2.5, glossy = nm.w > 2.5;
+    // Light that leaves skin came partly through it: creases turn red before they turn dark.
+    vec3 sky = skin ? vec3(sqrt(open), open, open) : vec3(open);
     vec3 e = sh[0] + sh[1] * n.y + sh[2] * n.z + sh[3] * n.x + sh[4] * (n.x * n.y) + sh[5] * (n.y * n.z)
            + sh[6] * (3.0 * n.z * n.z - 1.0) + sh[7] * (n.x * n.z) + sh[8] * (n.x * n.x - n.y * n.y);
-    vec3 sum = albedo * max(e, vec3(0.0));
-    float kind = nm.w;
-    float gloss = kind > 2.5 ? 90.0 : (kind > 1.5 ? 14.0 : (kind > 0.5 ? 22.0 : 8.0));
-    vec3 wrap = (kind > 0.5 && kind < 1.5) ? subsurface : vec3(kind > 1.5 && kind < 2.5 ? 0.25 : 0.0);
+    float edge = 1.0 - max(dot(n, v), 0.0);
+    float graze = edge * edge * edge * edge;
     vec3 r = reflect(-v, n);
     vec3 er = sh[0] + sh[1] * r.y + sh[2] * r.z + sh[3] * r.x;
-    float fresnel = 0.04 + 0.6 * pow(1.0 - max(dot(n, v), 0.0), 5.0);
-    sum += a.a * fresnel * max(er, vec3(0.0));
+    vec3 fuzz = nm.w < 0.5 ? 0.25 * graze * sqrt(albedo) : vec3(0.0);  // sheen of fibres that stand off
+    vec3 sum = sky * (albedo + fuzz) * max(e, vec3(0.0));
+    sum += open * a.a * (0.04 + (glossy ? 0.6 : 0.2) * graze) * max(er, vec3(0.0));
+
+    // Two lobes each: exponents and weights. Normalised Blinn-Phong, F0 (n + 8) / 8; hair after
+    // Kajiya & Kay 1989 with the two shifted highlights of Marschner et al. 2003.
+    vec2 power2 = hair ? vec2(45.0, 12.0) : (skin ? vec2(9.0, 38.0) : (glossy ? vec2(70.0, 12.0) : vec2(8.0, 24.0)));
+    vec3 first = vec3(hair ? 0.16 * a.a : (skin ? 0.03 + 0.05 * a.a : (glossy ? 0.9 * a.a : 0.10 * a.a)));
+    vec3 second = hair ? 1.4 * a.a * albedo : vec3(skin ? 0.14 * a.a : (glossy ? 0.05 : 0.03) * a.a);
+    vec3 along = normalize(vec3(0.0, 1.0, 0.05) - n * (n.y + 0.05 * n.z));  // strands hang down
+    vec3 root = normalize(along + 0.10 * n), tip = normalize(along - 0.14 * n);
+    vec3 wrap = skin ? subsurface : vec3(hair ? 0.3 : 0.0);
     for (int k = 0; k < 3; k++) {
         if (dot(power[k], vec3(1.0)) <= 0.0) continue;
-        vec3 l = place[k].xyz - place[k].w * p;
-        float fall = place[k].w > 0.5 ? 1.0 / max(dot(l, l), 0.02) : 1.0;
+        bool near = place[k].w > 0.5;
+        vec3 l = near ? place[k].xyz - p : place[k].xyz;
+        float fall = near ? 1.0 / max(dot(l, l), 0.02) : 1.0;
         l = normalize(l);
-        float ndl = dot(n, l);
+        vec3 h = normalize(l + v);
+        float ndl = dot(n, l), ndh = max(dot(n, h), 0.0);
         vec3 diffuse = max((vec3(ndl) + wrap) / (1.0 + wrap), vec3(0.0));
-        float spec = a.a * pow(max(dot(n, normalize(l + v)), 0.0), gloss) * (gloss + 8.0) / 25.0 * step(0.0, ndl) * 0.12;
-        float s = k == 0 ? lit(p) : 1.0;
-        sum += power[k] * fall * s * (albedo * diffuse + spec);
+        vec2 lobe = hair ? sqrt(max(1.0 - vec2(dot(root, h) * dot(root, h), dot(tip, h) * dot(tip, h)), 0.0)) : vec2(ndh);
+        lobe = pow(lobe, power2);
+        float face = hair ? smoothstep(-0.15, 0.5, ndl) : clamp(3.0 * ndl, 0.0, 1.0);
+        float vdh = 1.0 - max(dot(v, h), 0.0);
+        float fresnel = 1.0 + 12.0 * vdh * vdh * vdh * vdh * vdh;
+        float s = k == 0 ? mix(1.0, direct, shadow.x) : 1.0;
+        vec3 soft = skin ? vec3(sqrt(s), s, s) : vec3(s);  // the shadow's edge is red on skin
+        float hole = mix(1.0, open, 0.6);
+        sum += power[k] * fall * hole * (soft * (albedo + fuzz) * diffuse + s * face * fresnel * (first * lobe.x + second * lobe.y));
     }
     colour = vec4(sum, 1.0);
 }

@@ -2,6 +2,7 @@
 // Person space (metres, y up, facing +z) -> camera space (x right, y up, z toward the viewer).
 uniform mat4 view;
 uniform mat4 projection;
+uniform float lens;  // radial distortion: x_d = x (1 + lens r^2), in units of z
 in vec3 in_position;
 in vec3 in_normal;
 in vec3 in_label;
@@ -22,5 +23,9 @@ void main() {
     uv = in_uv;
     rest = in_rest;
     aux = in_aux;
-    gl_Position = projection * p;
+    vec4 seen = p;
+    vec2 ray = p.xy / max(-p.z, 1e-3);
+    // Far outside the picture the polynomial would turn back: hold it there.
+    seen.xy *= 1.0 + lens * min(dot(ray, ray), 2.5);
+    gl_Position = projection * seen;
 }

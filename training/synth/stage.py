@@ -1,0 +1,144 @@
+"""From a drawn scene to pictures: light, backdrop, compositing, camera; and the labels beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.synth.backdrop import draw_backdrop
+from training.synth.framing import rotate
+from training.synth.gl import Actor, Lamps, Renderer, View
+from training.synth.light import Environment, draw_key, draw_light, shadow_matrix
+from training.synth.meshes import F32
+from training.synth.parts import OTHER
+from training.synth.sensor import expose, shoot
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Who is seen from where. head [3]: middle of the main person's head; distance: its metres away."""
+
+    actors: Sequence[Actor]
+    view: View
+    head: F32
+    distance: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One G-buffer, read back. All [H,W]-shaped.
+
+    normal [H,W,3] unit, camera axes; depth: metres along the optical axis, 0 = nobody; alpha: coverage by
+    people, cover: by anything drawn, both 0..1; part number; albedo [H,W,3] uint8, square root of linear.
+    """
+
+    normal: F32
+    depth: F32
+    alpha: F32
+    cover: F32
+    part: NDArray[np.uint8]
+    albedo: NDArray[np.uint8]
+
+    def labels(self) -> dict[str, NDArray[Any]]:
+        """As shards.py stores them."""
+        on = self.alpha > 0.02
+        return {
+            "normal": np.round(self.normal * 127 * on[..., None]).astype(np.int8),
+            "depth": np.where(on, self.depth, 0).astype(np.float16),
+            "alpha": np.round(self.alpha * 255).astype(np.uint8),
+            "albedo": self.albedo * on[..., None],
+            "part": np.where(on | (self.part == OTHER), self.part, 0).astype(np.uint8),
+        }
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture [H,W,3] uint8 sRGB and the light that lit it."""
+
+    colour: NDArray[np.uint8]
+    light: dict[str, Any]
+
+
+class Stage:
+    """Lights and develops what `renderer` drew last."""
+
+    def __init__(self, renderer: Renderer, environments: list[Environment]) -> None:
+        self.renderer, self.environments = renderer, environments
+        self.width, self.height = renderer.out
+
+    def draw(self, scene: Scene) -> Frame:
+        """The G-buffer of a scene."""
+        label, alpha = self.renderer.draw_scene(scene.actors, scene.view)
+        cover, part, albedo = self.renderer.more()
+        return Frame(label[..., :3], label[..., 3], alpha, cover, part, albedo)
+
+    def picture(self, rng: np.random.Generator, scene: Scene, frame: Frame) -> Shot:
+        """Light, backdrop, compositing and camera for one picture."""
+        env = self.environments[rng.integers(len(self.environments))]
+        turn = rotate(0, rng.normal(0, 8)) @ rotate(1, rng.uniform(-180, 180))
+        lamps, kind = draw_light(rng, env, turn, scene.distance)
+        colour = self.light(scene, lamps)
+        tan_half = scene.view.tan_half
+        back, place = draw_backdrop(rng, env, turn, self.width, self.height, tan_half, (lamps, kind))
+        picture = compose(rng, colour, back, frame)
+        words = {"kind": kind, "environment": env.name, "backdrop": place, **describe_lamps(lamps)}
+        return Shot(shoot(rng, expose(rng, picture, frame.alpha)), words)
+
+    def relight(
+        self, rng: np.random.Generator, scene: Scene, frame: Frame
+    ) -> tuple[dict[str, Any], NDArray[np.float16]]:
+        """The person under one known light and nothing else: its description, and linear colour [H,W,3] where
+        somebody is (not premultiplied)."""
+        lamps = draw_key(rng, scene.distance)
+        lit = self.light(scene, lamps) * (frame.alpha > 0.02)[..., None]
+        return describe_lamps(lamps), np.minimum(lit, 6e4).astype(np.float16)
+
+    def light(self, scene: Scene, lamps: Lamps) -> F32:
+        """Shade the current G-buffer; linear RGB [H,W,3], zero where nothing is."""
+        view, head = scene.view, scene.head
+        centre = head - np.array([0, 0.2, 0], np.float32)
+        toward = lamps.place[0, :3]
+        if lamps.place[0, 3] > 0.5:
+            toward = toward - (view.view @ np.array([*centre, 1], np.float32))[:3]
+        matrix = shadow_matrix(view.view[:3, :3].T @ toward, centre)
+        if lamps.shadow[0] > 0 and lamps.power[0].any():
+            self.renderer.cast(scene.actors, matrix)
+        bias = np.eye(4, dtype=np.float32)
+        bias[2, 3] = -0.012
+        raw = self.renderer.light(lamps, view, (bias @ matrix @ np.linalg.inv(view.view)).astype(np.float32))
+        return raw[..., :3].astype(np.float32)
+
+
+def compose(rng: np.random.Generator, colour: F32, back: F32, frame: Frame) -> F32:
+    """People over a backdrop in the same units; edges as sharp as the lens makes them."""
+    alpha = frame.cover
+    soft = alpha if rng.random() < 0.5 else cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 0.7))
+    return np.asarray(colour * soft[..., None] + back * (1 - soft[..., None]), np.float32)
+
+
+def describe_lamps(lamps: Lamps) -> dict[str, Any]:
+    """Numbers of a light as JSON can hold them; axes and units as in gl.Lamps."""
+    lit = [k for k in range(3) if lamps.power[k].any()]
+    return {
+        "sh": np.round(lamps.sh, 4).tolist(),
+        "place": np.round(lamps.place[lit], 4).tolist(),
+        "power": np.round(lamps.power[lit], 4).tolist(),
+        "shadow": [round(float(v), 3) for v in lamps.shadow],
+    }
+
+
+def describe_camera(view: View, width: int, height: int) -> dict[str, float]:
+    """Intrinsics in pixels (pixel centres at +0.5, y down) and Brown's radial k, x_d = x (1 + k r^2)."""
+    fx, fy = width / 2 / view.tan_half[0], height / 2 / view.tan_half[1]
+    return {
+        "fx": round(fx, 3),
+        "fy": round(fy, 3),
+        "cx": width / 2,
+        "cy": height / 2,
+        "k": round(view.lens, 5),
+    }
