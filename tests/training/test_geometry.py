@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.synth.gl import Lamps, Piece, Renderer, Skin, View, pack
+from training.synth.framing import step_back
+from training.synth.gl import Actor, Lamps, Piece, Renderer, Skin, View, pack
 from training.synth.light import basis, directions, project, shadow_matrix
+from training.synth.parts import OTHER
+from training.synth.stage import describe_camera
+from training.synth.truth import disagreement, points_of
 
 WIDTH, HEIGHT, TAN = 96, 64, (0.6, 0.4)
 
@@ -132,3 +136,89 @@ def test_uniform_light_has_uniform_irradiance():
     normals = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     assert np.abs(basis(normals) @ sh - 0.7).max() < 5e-3
+
+
+def grid(z: float, slope: float, half: float = 1.6, steps: int = 160) -> Piece:
+    """A finely meshed plane z + slope x: the lens bends vertices, so the mesh must be fine."""
+    x, y = np.meshgrid(np.linspace(-half, half, steps), np.linspace(-half, half, steps))
+    points = np.stack([x, y, z + slope * x], -1).reshape(-1, 3)
+    normal = np.array([-slope, 0, 1.0]) / np.hypot(slope, 1)
+    i, j = np.meshgrid(np.arange(steps - 1), np.arange(steps - 1), indexing="ij")
+    a = (i * steps + j).ravel()
+    b = a + steps
+    tri = np.concatenate([np.stack([a, a + 1, b], 1), np.stack([a + 1, b + 1, b], 1)])
+    return piece_of(points, np.tile(normal, (len(points), 1)), tri)
+
+
+@pytest.mark.parametrize("k", [-0.12, 0.04])
+def test_the_lens_bends_what_the_label_s_camera_says(renderer, k):
+    piece = grid(-1.5, 0.3)
+    things = renderer.upload([piece])
+    skin = Skin({"colour": (0.5, 0.5, 0.5), "shine": 0.0, "material": 0.0})
+    view = View(np.eye(4, dtype=np.float32), TAN, k)
+    label, cover = renderer.draw(things, {"thing": skin}, view)
+    for thing in things:
+        thing.release()
+    assert (cover == 1).all()
+    camera = describe_camera(view, WIDTH, HEIGHT)
+    points = points_of(label[..., 3], camera)
+    assert np.abs(points[..., 2] - (-1.5 + 0.3 * points[..., 0])).max() < 2e-3
+    angles = disagreement(label[..., :3], label[..., 3], cover == 1, camera)
+    assert len(angles) > 3000
+    assert np.median(angles) < 0.2
+    straight = points_of(label[..., 3], {**camera, "k": 0.0})  # the test can tell
+    assert np.abs(straight[..., 2] - (-1.5 + 0.3 * straight[..., 0])).max() > 5e-3
+
+
+def test_normals_agree_with_the_slope_of_depth(renderer):
+    label, cover = draw(renderer, sphere((0.05, -0.04, -1.2), 0.3))
+    camera = describe_camera(View(np.eye(4, dtype=np.float32), TAN), WIDTH, HEIGHT)
+    angles = disagreement(label[..., :3], label[..., 3], cover == 1, camera, radius=1)
+    assert len(angles) > 300
+    assert np.median(angles) < 0.5
+
+
+def test_what_stands_before_the_person_is_in_no_label(renderer):
+    person, stand = sphere((0, 0, -1.2), 0.35, 60), sphere((0, 0, -0.7), 0.06, 40)
+    stand = Piece("mic", stand.material, stand.vertices, stand.tri)
+    skin = Skin({"colour": (0.5, 0.5, 0.5), "shine": 0.0, "material": 0.0})
+    actors = [
+        Actor(renderer.upload([person]), {"thing": skin}),
+        Actor(renderer.upload([stand]), {"mic": skin}),
+    ]
+    _, alpha = renderer.draw_scene(actors, View(np.eye(4, dtype=np.float32), TAN))
+    cover, part, _ = renderer.more()
+    for actor in actors:
+        for thing in actor.things:
+            thing.release()
+    middle = slice(HEIGHT // 2 - 2, HEIGHT // 2 + 2), slice(WIDTH // 2 - 2, WIDTH // 2 + 2)
+    assert alpha[middle].max() == 0
+    assert cover[middle].min() == 1
+    assert (part[middle] == OTHER).all()
+    assert (alpha == 1).sum() > 300
+    assert (alpha <= cover).all()
+
+
+def test_an_actor_s_place_moves_it(renderer):
+    piece = sphere((0, 0, 0), 0.3, 60)
+    skin = Skin({"colour": (0.5, 0.5, 0.5), "shine": 0.0, "material": 0.0})
+    place = np.eye(4, dtype=np.float32)
+    place[:3, 3] = (0.1, 0.05, -1.3)
+    things = renderer.upload([piece])
+    label, alpha = renderer.draw_scene(
+        [Actor(things, {"thing": skin}, place)], View(np.eye(4, dtype=np.float32), TAN)
+    )
+    for thing in things:
+        thing.release()
+    wanted, cover = draw(renderer, sphere((0.1, 0.05, -1.3), 0.3, 60))
+    np.testing.assert_array_equal(alpha, cover)
+    np.testing.assert_allclose(label, wanted, atol=2e-3)
+
+
+def test_the_camera_steps_back_from_a_hand_before_it():
+    view = View(np.eye(4, dtype=np.float32), (0.7, 0.5))
+    points = np.array([[0, 0, -0.8], [0.02, 0.0, -0.06], [2.0, 0, -0.05], [0, 0, 3.0]], np.float32)
+    moved = step_back(view, points[:3])
+    depth = -(points @ moved.view[:3, :3].T + moved.view[:3, 3])[:, 2]
+    assert depth[1] == pytest.approx(0.16, abs=1e-5)
+    assert step_back(view, points[[0, 2]]) is view  # what stands beside the camera is not seen

@@ -84,6 +84,10 @@ def run_check(args: argparse.Namespace) -> int:
     report = check(args.dir)
     for line in report.lines[:50]:
         print(line)
+    for part, angles in report.slopes.items():
+        if angles:
+            middle = sorted(angles)[len(angles) // 2]
+            print(f"normals against the depth's slope on {part}: median {middle:.1f} degrees")
     total = sum(report.counts.values())
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(report.counts.items()))
     print(f"{report.pictures} pictures, {report.labels} labels, {total} problems" + (kinds and f": {kinds}"))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.synth.parts import OTHER, PARTS
 from training.synth.shards import CLIPS, STILLS, Record, find_shards, read_shard
+from training.synth.truth import disagreement
 
 NEAREST = 0.1  # metres: closer than any webcam shows
 
@@ -23,6 +24,8 @@ class Report:
     pictures: int = 0
     labels: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    slopes: dict[str, list[float]] = field(default_factory=lambda: {"skin": [], "cloth": []})
+    """Median degrees between normals and depth of each still, by part."""
     lines: list[str] = field(default_factory=list)
 
     def add(self, where: str, problems: Iterator[tuple[str, str]]) -> None:
@@ -44,10 +47,25 @@ def check(folder: Path) -> Report:
                     where = f"{path.name} {record.key}" + ("" if frame is None else f" frame {frame}")
                     report.add(where, check_labels(record, frame))
                     report.labels += 1
+                if kind == STILLS:
+                    compare(record, report.slopes)
                 for k, picture in enumerate(record["colour"]):
                     report.add(f"{path.name} {record.key} picture {k}", check_picture(picture))
                     report.pictures += 1
     return report
+
+
+def compare(record: Record, slopes: dict[str, list[float]]) -> None:
+    """Adds the angle between normals and depth to `slopes`, where enough of a part is seen."""
+    camera = record.about.get("camera")
+    if camera is None:
+        return
+    normal, depth = record["normal"].astype(np.float32) / 127, record["depth"].astype(np.float32)
+    for part, found in slopes.items():
+        inside = (record["part"] == PARTS.index(part)) & (record["alpha"] == 255)
+        angles = disagreement(normal, depth, inside, camera)
+        if len(angles) > 100:
+            found.append(float(np.median(angles)))
 
 
 def check_labels(record: Record, frame: int | None) -> Iterator[tuple[str, str]]:
