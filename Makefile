@@ -45,10 +45,12 @@ test-vm: ## only the tests in a virtual machine with a camera and a virtual came
 	@$(BOOTSTRAP) run dev tools
 	$(BIN)/python -m pytest tests/device -m vm $(PYTEST_ARGS)
 
-synth-sheet: ## render a few training pictures and show them in build/synth-sheet.png
+synth-sheet: ## render a few training pictures and clips; contact sheets and plots go to build/synth-*.png
 	@$(BOOTSTRAP) run train
-	$(BIN)/python -m training.synth make --out build/synth --count 96 --bodies 64 --seed 1 $(ARGS)
+	$(BIN)/python -m training.synth make --out build/synth --count 240 --clips 10 --bodies 64 --seed 1 $(ARGS)
 	$(BIN)/python -m training.synth sheet build/synth build/synth-sheet.png
+	$(BIN)/python -m training.synth sheet --clips --rows 6 build/synth build/synth-clips.png
+	$(BIN)/python -m training.synth stats build/synth build/synth-stats.png
 
 # Both steps go on where they stopped. Hours on a CPU: PICTURES=2000 ARGS="--minutes 15" for a taste.
 DATA ?= build/data

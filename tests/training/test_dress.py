@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.synth import garments, held, posed, props, scalp, shells, solids, trims
-from training.synth.dress import Wardrobe, draw_hold, dress
-from training.synth.figure import Figure
-from training.synth.finish import draw_prop_looks
-from training.synth.framing import draw_view
+from training.synth import solids
 from training.synth.gl import LAYOUT, Piece, Skin
 from training.synth.meshes import Mesh
 from training.synth.parts import PARTS, part_of
-from training.synth.people import Topology, euler
-from training.synth.posed import Anchors, prepare
+from training.synth.people.bodies import Topology, euler
+from training.synth.people.figure import Figure
+from training.synth.places.framing import draw_view
+from training.synth.wear import garments, held, posed, props, scalp, shells, trims
+from training.synth.wear.dress import Wardrobe, draw_hold, dress
+from training.synth.wear.finish import draw_prop_looks
+from training.synth.wear.posed import Anchors, prepare
 
 ROLES = {
     "skin", "hand", "eye", "inside", "brow", "lash", "teeth", "hair", "beard", "hat", "cloth", "jacket",

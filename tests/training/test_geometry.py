@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.synth.framing import step_back
 from training.synth.gl import Actor, Lamps, Piece, Renderer, Skin, View, pack
-from training.synth.light import basis, directions, project, shadow_matrix
 from training.synth.parts import OTHER
+from training.synth.places.framing import step_back
+from training.synth.places.light import basis, directions, project, shadow_matrix
 from training.synth.stage import describe_camera
 from training.synth.truth import disagreement, points_of
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from training.synth import clipbank, gaze, motion, speech
-from training.synth.curves import Glide, bump, swing
-from training.synth.gestures import Body, hold_arm
-from training.synth.holds import GESTURES
-from training.synth.reach import NECK, SPINE, Stance, bend_arm, follow, measure, split_hand
+from training.synth.clips import clipbank, gaze, motion, speech
+from training.synth.clips.curves import Glide, bump, swing
+from training.synth.clips.gestures import Body, hold_arm
+from training.synth.clips.holds import GESTURES
+from training.synth.clips.reach import NECK, SPINE, Stance, bend_arm, follow, measure, split_hand
 
 # Joints of a resting body on its left, in anny's axes (x left, y back, z up), metres.
 LEFT = {

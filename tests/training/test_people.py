@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.synth import lay, look, people, relief
-from training.synth.dress import Person
 from training.synth.meshes import incidence
+from training.synth.people import bodies, lay, look, relief
+from training.synth.wear.dress import Person
 
 LABELS = [
     "jawOpen", "mouthClose", "mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "eyeBlinkRight",
@@ -72,7 +72,7 @@ def scan() -> lay.Scan:
     x, y, z = points.T
     ways = [np.exp(-((x / 0.02) ** 2) - ((y - 0.69) / 0.02) ** 2), np.sin(40 * y), np.cos(30 * x)]
     delta = [0.004 * np.stack([0 * w, 0 * w, w], 1) * (z > 0.03)[:, None] for w in ways]
-    turn = people.rotation(np.array([1.0, 0, 0]), 5)
+    turn = bodies.rotation(np.array([1.0, 0, 0]), 5)
     place = 100 * (points - [0, 0.7, 0.03]) @ turn.T
     return lay.Scan(place.astype(np.float32), np.array(100 * np.array(delta) @ turn.T, np.float32), tri)
 
@@ -140,7 +140,7 @@ def test_folds_are_seen():
 
 def test_relief_turns_with_the_head_and_takes_frames_together(topology, built):
     template, weights = topology["template"], strong(built, 1)
-    turn = people.rotation(np.array([0, 1.0, 0]), 40).astype(np.float32)
+    turn = bodies.rotation(np.array([0, 1.0, 0]), 40).astype(np.float32)
     turns = np.stack([still(topology)[0], turn])
     plain = built[0].apply(template, still(topology), weights)
     np.testing.assert_allclose(built[0].apply(template @ turn.T, turns, weights), plain @ turn.T, atol=2e-6)
@@ -151,14 +151,14 @@ def test_relief_turns_with_the_head_and_takes_frames_together(topology, built):
 
 
 def test_a_bank_with_relief_gives_each_body_its_face(tmp_path, topology, built):
-    vertices = np.repeat(topology["template"][None], people.CHUNK, 0)
-    turn = np.repeat(still(topology)[None], people.CHUNK, 0)
+    vertices = np.repeat(topology["template"][None], bodies.CHUNK, 0)
+    turn = np.repeat(still(topology)[None], bodies.CHUNK, 0)
     np.savez(tmp_path / "bodies_0000.npz", vertices=vertices, turn=turn, about=f"[{{}}{', {}' * 15}]")
-    np.testing.assert_array_equal(people.read_body(tmp_path, 3)[0], vertices[3])
+    np.testing.assert_array_equal(bodies.read_body(tmp_path, 3)[0], vertices[3])
     relief.read_relief.cache_clear()
     arrays = {f.name: np.asarray(getattr(built[0], f.name)) for f in fields(relief.Relief)}
     np.savez(tmp_path / relief.NAME, **arrays)
-    third, again, fourth = (people.read_body(tmp_path, k)[0] for k in (3, 3, 4))
+    third, again, fourth = (bodies.read_body(tmp_path, k)[0] for k in (3, 3, 4))
     np.testing.assert_array_equal(third, again)
     assert np.abs(third - vertices[3]).max() > 0.001
     assert np.abs(third - fourth).max() > 0.001
@@ -187,7 +187,7 @@ def test_the_real_faces_of_a_bank_do_not_fold():
 
 
 def test_the_model_is_told_the_sex_that_the_words_say():
-    drawn = [people.draw_shape(np.random.default_rng(k), LOCAL) for k in range(600)]
+    drawn = [bodies.draw_shape(np.random.default_rng(k), LOCAL) for k in range(600)]
     for shape, local, about in drawn:
         assert shape[0] == pytest.approx(1 - about["gender"])  # anny: 0 is a man
         assert local[3] == 0
@@ -200,7 +200,7 @@ def test_the_model_is_told_the_sex_that_the_words_say():
 
 
 def test_faces_close_their_mouths_and_eyes_look_one_way():
-    faces = [people.draw_face(np.random.default_rng(k), LABELS) for k in range(500)]
+    faces = [bodies.draw_face(np.random.default_rng(k), LABELS) for k in range(500)]
     at = {name: np.array([f[LABELS.index(name)] for f in faces]) for name in LABELS}
     assert 0.5 < (at["jawOpen"] < 0.02).mean() < 0.8
     assert (at["mouthClose"] <= at["jawOpen"]).all()
@@ -208,13 +208,13 @@ def test_faces_close_their_mouths_and_eyes_look_one_way():
     np.testing.assert_array_equal(at["eyeLookUpLeft"], at["eyeLookUpRight"])
     assert max(at["eyeLookUpLeft"].max(), at["eyeLookInLeft"].max()) <= 0.8
     assert 0.03 < (at["eyeBlinkLeft"] > 0.5).mean() < 0.2
-    np.testing.assert_array_equal(people.draw_face(np.random.default_rng(3), LABELS), faces[3])
+    np.testing.assert_array_equal(bodies.draw_face(np.random.default_rng(3), LABELS), faces[3])
 
 
 def test_heads_are_bent_back_and_turned_to_profile():
-    bones = [*people.HEAD_SHARE, *people.SPINE]
+    bones = [*bodies.HEAD_SHARE, *bodies.SPINE]
     bones += [f"{b}{t}" for t in (".L", ".R") for b in ("upperarm01", "lowerarm01", "clavicle", "wrist")]
-    about = [people.draw_pose(np.random.default_rng(k), bones)[1] for k in range(400)]
+    about = [bodies.draw_pose(np.random.default_rng(k), bones)[1] for k in range(400)]
     pitch, yaw = (np.array([a[name] for a in about]) for name in ("pitch", "yaw"))
     assert 0.08 < (pitch < -15).mean() < 0.25
     assert 0.05 < (pitch > 15).mean() < 0.2

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from training.synth import backdrop, gl
-from training.synth.backdrop import defocus, draw_backdrop, shift
-from training.synth.framing import rotate
+from training.synth import gl
 from training.synth.gl import Lamps, Piece, Renderer, Skin, View
-from training.synth.light import (
+from training.synth.places import backdrop
+from training.synth.places.backdrop import defocus, draw_backdrop, shift
+from training.synth.places.framing import rotate
+from training.synth.places.light import (
     LUMA,
     Environment,
     draw_key,
@@ -21,8 +22,8 @@ from training.synth.light import (
     irradiance,
     shadow_matrix,
 )
-from training.synth.rooms import BACK, Setting, build, light_up, see
-from training.synth.setups import ODDS, SETUPS
+from training.synth.places.rooms import BACK, Setting, build, light_up, see
+from training.synth.places.setups import ODDS, SETUPS
 
 SIZE = (96, 72)
 TAN = (0.6, 0.45)
@@ -150,7 +151,7 @@ def test_the_known_light_is_one_lamp_of_level_one_at_the_head():
 
 @pytest.mark.parametrize("kind", list(SETUPS))
 def test_every_set_up_gives_sound_light(environment, kind, monkeypatch):
-    monkeypatch.setattr("training.synth.light.ODDS", {kind: 1.0})
+    monkeypatch.setattr("training.synth.places.light.ODDS", {kind: 1.0})
     face = np.array([[0, 0, 1], [0.6, 0, 0.8], [0, 0.6, 0.8]], np.float32)
     for seed in range(25):
         rng = np.random.default_rng(seed)
@@ -186,7 +187,7 @@ def test_light_is_a_function_of_the_seed(environment):
 
 
 def test_white_balance_takes_colour_but_not_light(environment, monkeypatch):
-    monkeypatch.setattr("training.synth.light.ODDS", {"ceiling": 1.0})
+    monkeypatch.setattr("training.synth.places.light.ODDS", {"ceiling": 1.0})
     spread = []
     for seed in range(40):
         lamps, _ = draw_light(np.random.default_rng(seed), environment, EYE[:3, :3], 0.7)

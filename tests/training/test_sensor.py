@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.synth.camera import Camera, draw_camera, noise_level
-from training.synth.codec import h264, mjpeg, subsample
-from training.synth.lens import motion_blur
-from training.synth.sensor import encode, expose, exposure, gaussian, shoot, shoot_clip, tone_table
+from training.synth.camera.codec import h264, mjpeg, subsample
+from training.synth.camera.lens import motion_blur
+from training.synth.camera.sensor import encode, expose, exposure, gaussian, shoot, shoot_clip, tone_table
+from training.synth.camera.webcam import Camera, draw_camera, noise_level
 
 STILL = (0.0, 0.0)
 SIZE = (48, 64)  # height, width

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 
 from training.synth import __main__ as cli
-from training.synth import meshes, people, props
-from training.synth.backdrop import draw_backdrop
+from training.synth import meshes
+from training.synth.camera.sensor import expose, shoot
 from training.synth.check import check
-from training.synth.framing import HEAD, draw_view, rotate
 from training.synth.gl import View
-from training.synth.light import Environment, draw_lamps
 from training.synth.make import Recipe, check_recipe
+from training.synth.people import bodies
+from training.synth.places.backdrop import draw_backdrop
+from training.synth.places.framing import HEAD, draw_view, rotate
+from training.synth.places.light import Environment, draw_lamps
 from training.synth.sample import pick
-from training.synth.sensor import expose, shoot
 from training.synth.shards import Sample, read_shard, write_shard
 from training.synth.sheet import write_clip_sheet, write_sheet
 from training.synth.stats import gather, write_stats
+from training.synth.wear import props
 
 SIZE = (96, 64)
 
@@ -53,8 +55,8 @@ def test_same_seed_same_bytes(environment):
 
 
 def test_bodies_are_functions_of_the_seed():
-    bones = [*people.HEAD_SHARE, *people.SPINE, *(f"{b}{t}" for t in (".L", ".R") for b in ARM)]
-    first, second = (people.draw_pose(np.random.default_rng(3), bones)[0] for _ in range(2))
+    bones = [*bodies.HEAD_SHARE, *bodies.SPINE, *(f"{b}{t}" for t in (".L", ".R") for b in ARM)]
+    first, second = (bodies.draw_pose(np.random.default_rng(3), bones)[0] for _ in range(2))
     assert np.array_equal(first, second)
     turn = first[:, :3, :3]
     assert np.allclose(turn @ turn.transpose(0, 2, 1), np.eye(3), atol=1e-9)
@@ -65,9 +67,9 @@ ARM = ("upperarm01", "lowerarm01", "clavicle", "wrist")
 
 def test_a_positive_pitch_nods_and_a_positive_yaw_turns_to_the_left_hand():
     forward = np.array([0, -1.0, 0])  # anny faces -y, z is up, its left is +x
-    assert (people.euler(20, 0, 0) @ forward)[2] < 0
-    assert (people.euler(0, 20, 0) @ forward)[0] > 0
-    world = people.to_world(forward[None])[0]
+    assert (bodies.euler(20, 0, 0) @ forward)[2] < 0
+    assert (bodies.euler(0, 20, 0) @ forward)[0] > 0
+    world = bodies.to_world(forward[None])[0]
     assert np.allclose(world, [0, 0, 1])
 
 

@@ -64,17 +64,18 @@ class Job:
 def make_bank(folder: Path, recipe: Recipe, clips: tuple[int, int], assets: Path) -> None:
     """Pose bodies and clips unless they are there (loading anny takes minutes the first time), and give them
     scanned faces where the assets have some."""
-    from training.synth import clipbank, people, relief
+    from training.synth.clips import clipbank
+    from training.synth.people import bodies, relief
 
-    last = -(-recipe.bodies // people.CHUNK) - 1
+    last = -(-recipe.bodies // bodies.CHUNK) - 1
     stills = (folder / "topology.npz").exists() and (folder / f"bodies_{last:04d}.npz").exists()
     if stills and clipbank.complete(folder, *clips):
         return
     print(f"posing {recipe.bodies} bodies and {clips[1] - clips[0]} clips in {folder}", flush=True)
-    model = people.load_model().float()
+    model = bodies.load_model().float()
     folder.mkdir(parents=True, exist_ok=True)
-    people.write_topology(folder / "topology.npz", model)
-    people.write_bank(folder, recipe.seed, recipe.bodies, model)
+    bodies.write_topology(folder / "topology.npz", model)
+    bodies.write_bank(folder, recipe.seed, recipe.bodies, model)
     if not (folder / "relief.npz").exists():
         relief.write_relief(folder, assets, recipe.seed)
     clipbank.write_clips(folder, recipe.seed, clips[0], clips[1] - clips[0], model)
@@ -97,7 +98,7 @@ def work(recipe: Recipe, job: Job, shards: list[tuple[str, int]]) -> None:
     choose_device(job.device)
     import cv2
 
-    from training.synth.film import film
+    from training.synth.clips.film import film
     from training.synth.sample import Studio
 
     cv2.setNumThreads(1)

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from training.synth import people
-from training.synth.dress import Person, Wardrobe, draw_prop_looks, dress
-from training.synth.figure import Figure
-from training.synth.framing import draw_view, rotate, step_back
 from training.synth.gl import Actor, Renderer
-from training.synth.held import microphone as microphone_at
-from training.synth.light import Environment, read_environment
-from training.synth.look import draw_looks, texture_tone
 from training.synth.meshes import F32
+from training.synth.people import bodies
+from training.synth.people.figure import Figure
+from training.synth.people.look import draw_looks, texture_tone
+from training.synth.places.framing import draw_view, rotate, step_back
+from training.synth.places.light import Environment, read_environment
 from training.synth.shards import Sample
 from training.synth.stage import Scene, Stage, describe_camera
+from training.synth.wear.dress import Person, Wardrobe, draw_prop_looks, dress
+from training.synth.wear.held import microphone as microphone_at
 
 NOBODY = 0.06  # share of views without a person
 MICROPHONE = 0.08  # share of views with one on a stand before the person
@@ -48,7 +48,7 @@ class Studio:
         self, assets: Path, bank: Path, bodies: tuple[int, int], size: tuple[int, int], held_out: bool
     ) -> None:
         self.width, self.height = size
-        figure = Figure(people.read_topology(bank / "topology.npz"))
+        figure = Figure(bodies.read_topology(bank / "topology.npz"))
         self.wardrobe = Wardrobe(assets, figure, extras=True)
         files = sorted((assets / "hdri").glob("*/*.exr"))
         if not files:
@@ -83,7 +83,7 @@ class Studio:
         """A body of the bank, dressed; the first one stands at the origin, others beside or behind."""
         low, high = self.bodies
         body = low + int(rng.integers(high - low))
-        vertices, turn, about = people.read_body(self.bank, body)
+        vertices, turn, about = bodies.read_body(self.bank, body)
         person = dress(rng, self.wardrobe, vertices, turn, about["gender"])
         place = np.eye(4, dtype=np.float32)
         if number:

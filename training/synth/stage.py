@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth.backdrop import draw_backdrop
-from training.synth.framing import rotate
+from training.synth.camera.sensor import expose, shoot
 from training.synth.gl import Actor, Lamps, Renderer, View
-from training.synth.light import Environment, draw_key, draw_light, shadow_matrix
 from training.synth.meshes import F32
 from training.synth.parts import OTHER
-from training.synth.sensor import expose, shoot
+from training.synth.places.backdrop import draw_backdrop
+from training.synth.places.framing import rotate
+from training.synth.places.light import Environment, draw_key, draw_light, shadow_matrix
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The webcam: lens, sensor, processing, codec."""

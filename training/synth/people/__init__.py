@@ -1,0 +1,1 @@
+"""Who: bodies of any shape and age, scanned face relief, skin."""

@@ -1,0 +1,1 @@
+"""Where they are: the camera's place, light, rooms, clutter."""

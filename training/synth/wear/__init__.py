@@ -1,0 +1,1 @@
+"""What they wear and hold: hair, beards, clothes, hats, glasses, headphones, cups."""
