@@ -10,7 +10,7 @@ import numpy as np
 
 from training.synth.gl import Actor, Renderer
 from training.synth.meshes import F32
-from training.synth.people import bodies
+from training.synth.people.bodies import read_body, read_topology
 from training.synth.people.figure import Figure
 from training.synth.people.look import draw_looks, texture_tone
 from training.synth.places.framing import draw_view, rotate, step_back
@@ -48,7 +48,7 @@ class Studio:
         self, assets: Path, bank: Path, bodies: tuple[int, int], size: tuple[int, int], held_out: bool
     ) -> None:
         self.width, self.height = size
-        figure = Figure(bodies.read_topology(bank / "topology.npz"))
+        figure = Figure(read_topology(bank / "topology.npz"))
         self.wardrobe = Wardrobe(assets, figure, extras=True)
         files = sorted((assets / "hdri").glob("*/*.exr"))
         if not files:
@@ -83,7 +83,7 @@ class Studio:
         """A body of the bank, dressed; the first one stands at the origin, others beside or behind."""
         low, high = self.bodies
         body = low + int(rng.integers(high - low))
-        vertices, turn, about = bodies.read_body(self.bank, body)
+        vertices, turn, about = read_body(self.bank, body)
         person = dress(rng, self.wardrobe, vertices, turn, about["gender"])
         place = np.eye(4, dtype=np.float32)
         if number:
