@@ -132,7 +132,8 @@ def sample_of(key: str, depth_hole: bool = False, frames: int = 0, **about: obje
     if frames:
         labels = {name: np.stack([value] * frames) for name, value in labels.items()}
     colour = np.random.default_rng(1).integers(0, 255, (frames or 2, 64, 96, 3), np.uint8)
-    return Sample(key, {"colour": colour, **labels}, {"tan": 0.6, "people": 1, **about})
+    camera = {"fx": 80.0, "fy": 80.0, "cx": 48.0, "cy": 32.0, "k": 0.0}
+    return Sample(key, {"colour": colour, **labels}, {"tan": 0.6, "people": 1, "camera": camera, **about})
 
 
 def test_shards_come_back_and_are_checked(tmp_path):

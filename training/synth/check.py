@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.synth.parts import OTHER, PARTS
 from training.synth.shards import CLIPS, STILLS, Record, find_shards, read_shard
-from training.synth.truth import disagreement
+from training.synth.truth import disagreement, points_of
 
 NEAREST = 0.1  # metres: closer than any webcam shows
 
@@ -57,10 +57,10 @@ def check(folder: Path) -> Report:
 
 def compare(record: Record, slopes: dict[str, list[float]]) -> None:
     """Adds the angle between normals and depth to `slopes`, where enough of a part is seen."""
-    camera = record.about.get("camera")
-    if camera is None:
-        return
+    camera = record.about["camera"]
     normal, depth = record["normal"].astype(np.float32) / 127, record["depth"].astype(np.float32)
+    if not np.isfinite(depth).all():
+        return
     for part, found in slopes.items():
         inside = (record["part"] == PARTS.index(part)) & (record["alpha"] == 255)
         angles = disagreement(normal, depth, inside, camera)
@@ -87,8 +87,10 @@ def check_labels(record: Record, frame: int | None) -> Iterator[tuple[str, str]]
         length = np.linalg.norm(normal[solid], axis=-1)
         if (np.abs(length - 1) > 0.02).mean() > 0.001:
             yield "normal", "normals are not unit vectors"
-        if (normal[solid][:, 2] < -0.6).mean() > 0.01:
-            yield "inside out", "many normals point away from the camera"
+        # Along each pixel's own ray: at the corners of a wide picture a grazing surface's z is far below 0.
+        ray = points_of(np.ones_like(depth), record.about["camera"])[solid]
+        if ((normal[solid] * ray).sum(-1) > 0.15 * np.linalg.norm(ray, axis=-1)).mean() > 0.005:
+            yield "inside out", "normals point away from the camera"
     if part.max() >= len(PARTS):
         yield "part", f"part {part.max()}, expected 0..{len(PARTS) - 1}"
     elif solid.any() and ((part[solid] == 0) | (part[solid] == OTHER)).mean() > 0.02:
