@@ -1,5 +1,6 @@
 #!/bin/sh
 # The recipe of engines/first-light.onnx: data, training, figures, export. Run it in the checkout.
+# The generator has changed since: the card names the commit whose data the shipped weights saw.
 # ASSETS: the folder with hdri/, synth/makehuman/ (and real/, peers/ for the proxy); WORK: about 20 GB.
 set -eu
 ASSETS=${ASSETS:-../shared/data}
@@ -12,7 +13,7 @@ DATA=$!
 python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1011 --bodies 128 --held-out --jobs 1 \
     --assets "$ASSETS"
 # Training takes up new shards as they are finished.
-until [ -d "$WORK/train/shard_00010" ]; do sleep 5; kill -0 "$DATA"; done
+until [ -f "$WORK/train/shard_00010.tar" ]; do sleep 5; kill -0 "$DATA"; done
 python -m training.train --data "$WORK/train" --out "$WORK/run" --minutes "$MINUTES" --seed 0
 kill "$DATA" 2>/dev/null || true
 # A second sitting at the large sizes only, from the rate that the schedule has there.
