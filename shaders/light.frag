@@ -1,13 +1,15 @@
 #version 330
-// Lambert and normalised Blinn-Phong for every light: what falls on the surface, at the light map's size.
+// Lambert and normalised Blinn-Phong for every light, at the light map's size, as the factor on encoded values.
 #ifdef SHAPE_GIVEN
 uniform sampler2D shape;      // normal, depth at this size
 #else
 #include "guided.glsl"
-uniform sampler2D picture;    // at this size, sRGB-encoded BGR
 #endif
 #include "colour.glsl"
 
+uniform sampler2D picture;    // at this size, encoded BGR
+uniform float ambient;        // on the light already there
+uniform float darkest;        // base colour below which a highlight grows no further
 uniform vec2 half_tangents;   // tan of half the horizontal and vertical field of view
 uniform vec4 lamp_place[SLOTS];   // camera-space position or direction; w: 0 directional, 1 point, 2 ambient
 uniform vec4 lamp_colour[SLOTS];  // linear BGR times power; w: wrap
@@ -17,13 +19,13 @@ uniform float shininess;
 uniform float max_falloff;
 
 in vec2 uv;
-out vec4 light;  // diffuse BGR, luma of the highlights
+out vec4 factor;
 
 void main() {
+    vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
 #ifdef SHAPE_GIVEN
     vec4 there = texelFetch(shape, ivec2(gl_FragCoord.xy), 0);
 #else
-    vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
     vec4 there = vec4(guided(NORMAL_X, uv, seen), guided(NORMAL_Y, uv, seen), guided(NORMAL_Z, uv, seen),
                       guided(DEPTH, uv, seen));
 #endif
@@ -50,5 +52,10 @@ void main() {
         total += colour * (everywhere ? 1.0 : lambert);
         shine += luma(colour) * (everywhere ? 0.0 : lobe * specular);
     }
-    light = vec4(total, shine);
+    // Highlights take the colour of the diffuse light at their place. On black cloth, with normals as smooth as a
+    // network's, they would read as fog: they fade below mid-grey.
+    vec3 base = pow(seen, vec3(GAMMA));
+    float sheen = min(sqrt(luma(base) / 0.18), 1.0);
+    vec3 gloss = total * (shine * sheen / max(luma(total), 1e-3)) / max(base, vec3(darkest));
+    factor = vec4(pow(ambient + total + gloss, vec3(1.0 / GAMMA)), 1.0);
 }

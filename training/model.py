@@ -29,14 +29,16 @@ LITE0_STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+FAST_STAGES = (*LITE0_STAGES[:5], (3, 5, 2, 6, 192))
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of the decoder. Widths are listed from stride 32 to stride 2.
 
-    `fast`: no last encoder stage (320 wide, a fifth of the weights), depthwise convolutions where the
-    picture is large, full size by rearranging channels: two thirds of the time. LOG.md has what it costs.
+    `fast`: for CPUs. No last encoder stage (320 wide, a fifth of the weights) and one block less in the one
+    before, depthwise convolutions where the picture is large, normals and depth at half size brought up
+    bilinearly, the matte to full size by rearranging channels: about half the time. LOG.md has what it costs.
     """
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
@@ -73,17 +75,16 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite0; gives features at strides 2, 4, 8, 16, 32. `stages`: how many of its seven."""
+    """EfficientNet-Lite0; gives features at strides 2, 4, 8, 16, 32. `plan`: its stages."""
 
-    def __init__(self, stages: int = 7) -> None:
+    def __init__(self, plan: tuple[tuple[int, int, int, int, int], ...] = LITE0_STAGES) -> None:
         super().__init__()
-        count = stages
-        self.channels = (16, 24, 40, 112, LITE0_STAGES[count - 1][-1])
+        self.channels = (16, 24, 40, 112, plan[-1][-1])
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32, eps=1e-3), nn.ReLU6(True)
         )
         stages, width = [], 32
-        for repeats, kernel, stride, expand, out in LITE0_STAGES[:count]:
+        for repeats, kernel, stride, expand, out in plan:
             blocks = []
             for k in range(repeats):
                 blocks.append(Block(width, out, kernel, stride if k == 0 else 1, expand))
@@ -133,7 +134,7 @@ class GeometryNet(nn.Module):
         width = self.config.widths
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.encoder = Encoder(6 if self.config.fast else 7)
+        self.encoder = Encoder(FAST_STAGES if self.config.fast else LITE0_STAGES)
         coarse_first = self.encoder.channels[::-1]
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
         self.context = nn.Sequential(
@@ -142,14 +143,15 @@ class GeometryNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(width))
         fast = self.config.fast
         self.smooth = nn.ModuleList(
-            separable(w) if fast and stride <= 4 else conv_bn(w, w)
+            separable(w) if fast and stride <= 8 else conv_bn(w, w)
             for w, stride in zip(width[1:], (16, 8, 4, 2), strict=True)
         )
         if fast:
             # Each 2 x 2 block of the picture as one point at stride 2: what the first stride threw away.
             self.detail: nn.Module = nn.Conv2d(3, width[-1], 2, 2)
-            self.refine = conv_bn(width[-1], width[-1])
-            self.head = nn.Conv2d(width[-1], 4 * MAPS, 1)  # to full size as in Shi et al. 2016
+            self.refine: nn.Module = separable(width[-1], 3)
+            # Normal and depth at stride 2; the matte's four pixels a point (Shi et al. 2016).
+            self.head = nn.Conv2d(width[-1], MAPS - 1 + 4, 1)
         else:
             self.squeeze = nn.Conv2d(width[-1], self.config.squeeze, 1)
             self.detail = conv_bn(3, self.config.detail)
@@ -158,7 +160,7 @@ class GeometryNet(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
             start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
-            self.head.bias.copy_(start.repeat_interleave(4) if fast else start)
+            self.head.bias.copy_(torch.cat([start, start[4:].expand(3)]) if fast else start)
 
     def raw(self, image: Tensor) -> Tensor:
         """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1)."""
@@ -171,7 +173,8 @@ class GeometryNet(nn.Module):
             y = double(self.shrink[k](y)) + self.lateral[k + 1](feats[k + 1])
             y = self.smooth[k](y + self.detail(x) if fast and k == 3 else y)
         if fast:
-            return F.pixel_shuffle(self.head(self.refine(y)), 2)
+            y = self.head(self.refine(y))
+            return torch.cat([double(y[:, : MAPS - 1]), F.pixel_shuffle(y[:, MAPS - 1 :], 2)], 1)
         y = double(self.squeeze(y))
         return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
 
@@ -205,7 +208,7 @@ def load_imagenet(model: GeometryNet) -> int:
     ours = {k: v for k, v in model.encoder.state_dict().items() if "num_batches" not in k}
     if len(theirs) < len(ours):
         raise ValueError(f"ImageNet weights: got {len(theirs)} tensors, expected {len(ours)}")
-    for (name, mine), value in zip(ours.items(), theirs, strict=True):
+    for (name, mine), value in zip(ours.items(), theirs[: len(ours)], strict=True):
         if mine.shape != value.shape:
             raise ValueError(
                 f"ImageNet weights: {name} is {tuple(value.shape)}, expected {tuple(mine.shape)}"

@@ -5,7 +5,14 @@
                      written as q = a . I + b, with a, b from a small window, so that evaluating it with the
                      full-size picture I brings q up along the picture's edges instead of blurring over them;
 3. `light_map`       Lambert and Blinn-Phong for every light, at any size;
-4. `composite`       picture times light, in linear light, over the person by the soft alpha.
+4. `factor_map`      what that light does to the picture's encoded values: one factor a channel;
+5. `gain`            factors of the person and of what is behind, mixed by the soft alpha along the
+                     picture's edges, rolled off toward white; at the picture's size or half of it;
+6. `composite`       picture times gain, at full size.
+
+Light is worked out in linear light. The picture's transfer curve is taken as a power, I = v ** 2.2, so that
+light times g is v times g ** (1 / 2.2): nothing has to be decoded and encoded for every pixel. sRGB's own
+curve differs from that power by its straight piece near black, where webcams have noise.
 
 Colours are in the picture's own order (BGR) throughout.
 """
@@ -18,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .colour import REC709_LUMA, linear_to_srgb, srgb_to_linear
+from .colour import REC709_LUMA
 from .frames import Geometry, Image, Map
 from .look import Look
 from .projection import half_tangents, head_point
@@ -32,6 +39,9 @@ SHAPE_FILTER = (2, 1e-2)
 FILL_RADIUS = 4
 ALPHA_LOW, ALPHA_HIGH = 0.3, 0.95  # the lower end is high: a lit sliver of bright wall is a halo
 LUMA = REC709_LUMA[::-1]  # BGR
+GAMMA = 2.2
+DARKEST = 0.02
+"""Linear base colour a channel below which a highlight grows no further: it is a share of the base."""
 SHININESS = 20.0
 MAX_FALLOFF = 4.0
 
@@ -207,40 +217,64 @@ def light_map(
     return np.concatenate([diffuse, specular[..., None]], axis=-1)
 
 
-def shoulder(lit: Floats, base: Floats) -> Floats:
-    """Film-like roll-off: added light approaches white without clipping, in the light's own hue.
+def factor_map(light: Floats, guide: Image, look: Look) -> Floats:
+    """h x w x 3: what the light makes of encoded values. light as from `light_map`; guide: the picture
+    there, h x w x 3 uint8.
 
-    lit, base: ... x 3 linear >= 0. With m the brightest channel, m' = m(base) + (1 - m(base)) (1 - exp(-d)),
-    d = (m(lit) - m(base)) / (1 - m(base)): slope 1 where nothing is added, so an untouched pixel stays."""
-    before = np.minimum(base.max(axis=-1, keepdims=True), 1.0)
-    after = lit.max(axis=-1, keepdims=True)
-    room = np.maximum(1.0 - before, 1e-3)
-    rolled = before + room * (1.0 - np.exp(-np.maximum(after - before, 0.0) / room))
-    return np.asarray(np.where(after > before, lit * rolled / np.maximum(after, 1e-6), lit))
-
-
-def composite(image: Image, alpha_plane: Floats, light: Floats, look: Look) -> Image:
-    """image H x W x 3 uint8; light as from `light_map`, any size (sampled bilinearly). H x W x 3 uint8."""
-    encoded = image.astype(np.float64) / 255.0
-    size = (image.shape[1], image.shape[0])
-    alpha = matte(alpha_plane, encoded)[..., None]
-    base = srgb_to_linear(encoded)
-    fallen = sample(light, size)
-    diffuse, gloss = fallen[..., :3], fallen[..., 3:]
-    gain = look.backdrop + (look.ambient + diffuse - look.backdrop) * alpha
+    With L the diffuse light, S the highlights (in the diffuse light's colour at their place) and B the guide
+    in linear light: B (ambient + L) + S over B, encoded. On black cloth a highlight from smooth normals reads
+    as fog: it fades below mid-grey.
+    """
+    base = (guide.astype(np.float64) / 255.0) ** GAMMA
+    diffuse, gloss = light[..., :3], light[..., 3:]
     tint = diffuse / np.maximum(diffuse @ np.asarray(LUMA), 1e-3)[..., None]
-    # On black cloth a highlight from smooth normals reads as fog: it fades below mid-grey.
     sheen = np.minimum(np.sqrt(base @ np.asarray(LUMA) / 0.18), 1.0)[..., None]
-    lit = base * gain + gloss * tint * sheen * alpha
-    out = linear_to_srgb(shoulder(lit, base))
-    return np.asarray(np.rint(out * 255.0), np.uint8)
+    total = look.ambient + diffuse + gloss * tint * sheen / np.maximum(base, DARKEST)
+    return np.asarray(total ** (1.0 / GAMMA))
 
 
-def relight(image: Image, light_guide: Image, geometry: Geometry, look: Look) -> Image:
-    """The whole pass. `light_guide`: the picture at the light map's size."""
+def behind(look: Look) -> float:
+    """`factor_map` where nobody is."""
+    return float(look.backdrop ** (1.0 / GAMMA))
+
+
+def shoulder(before: Floats, after: Floats) -> Floats:
+    """Film-like roll-off: added light approaches white without clipping, in its own hue. A factor, ... x 1.
+
+    before, after: ... x 3 encoded >= 0. With m the brightest channel, d = m(after) - m(before) that was added
+    and r = 1 - m(before) the room there is, what is added becomes d / sqrt(1 + (d / r) ** 2): slope 1 where
+    little is added, so an untouched pixel stays, and never more than r."""
+    least = np.minimum(before.max(axis=-1, keepdims=True), 1.0)
+    most = after.max(axis=-1, keepdims=True)
+    added, room = np.maximum(most - least, 0.0), np.maximum(1.0 - least, 1e-3)
+    kept = room * added / np.sqrt(room * room + added * added)
+    return np.asarray(1.0 - (added - kept) / np.maximum(most, 1e-3))
+
+
+def gain(image: Image, alpha_plane: Floats, factors: Floats, look: Look) -> Floats:
+    """H x W x 3 factor on the encoded image (H x W x 3 uint8). factors: `factor_map` at any size (sampled
+    bilinearly)."""
+    seen = image.astype(np.float64) / 255.0
+    alpha = matte(alpha_plane, seen)[..., None]
+    g = behind(look) + (sample(factors, (image.shape[1], image.shape[0])) - behind(look)) * alpha
+    return np.asarray(g * shoulder(seen, seen * g))
+
+
+def composite(image: Image, factor: Floats) -> Image:
+    """image H x W x 3 uint8 times a factor h x w x 3, sampled bilinearly, clipped at white."""
+    out = image * sample(factor, (image.shape[1], image.shape[0]))
+    return np.asarray(np.rint(np.minimum(out, 255.0)), np.uint8)
+
+
+def relight(
+    image: Image, light_guide: Image, geometry: Geometry, look: Look, gain_guide: Image | None = None
+) -> Image:
+    """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
+    (None: at full size)."""
     if look.untouched:
         return image.copy()
     planes = coefficients(geometry)
     frame = (image.shape[1], image.shape[0])
     light = light_map(planes, light_guide, look, head_point(geometry, look.fov), frame)
-    return composite(image, planes[0], light, look)
+    factors = factor_map(light, light_guide, look)
+    return composite(image, gain(image if gain_guide is None else gain_guide, planes[0], factors, look))

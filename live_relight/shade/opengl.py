@@ -15,6 +15,8 @@ from ..core.errors import ShaderError
 from ..core.frames import Geometry, Image, Map
 from ..core.look import Look
 from ..core.projection import half_tangents, head_point
+from ..resize import resized
+from .apply import Applier, times
 from .context import create_context, load_source
 from .guided import coefficients, matte_and_shape
 from .tiles import Box, around, can_reach, others, read_by, tiles
@@ -24,8 +26,12 @@ Size = tuple[int, int]
 
 
 class OpenGLShader:
-    """Shader on ModernGL. `on_grid`: work the light out on the geometry's own grid and bring it up, as is
-    worth while where every pixel costs; False = at the picture's full size; None = by the driver."""
+    """Shader on ModernGL.
+
+    `on_grid`: as is worth while where every pixel costs, work the light out on the geometry's own grid and
+    the gain at half the picture's size, and leave the last multiplication to `apply`. False: everything here,
+    at the picture's full size. None: by the driver.
+    """
 
     def __init__(self, on_grid: bool | None = None) -> None:
         self._stack = ExitStack()
@@ -41,7 +47,9 @@ class OpenGLShader:
         self._boxes_buffer = self._ctx.buffer(reserve=16, dynamic=True)
         self._targets: dict[str, Any] = {}
         self._sizes: tuple[Size, ...] = ()
-        self._table: tuple[float, Image] | None = None
+        self._apply = Applier()
+        self._gain = np.empty((0, 0, 3), np.float32)
+        self._drawn: Any = np.empty(0, np.uint8)
 
     def shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
         if look.untouched:
@@ -58,14 +66,22 @@ class OpenGLShader:
         size = image.shape[1], image.shape[0]
         self._resize(size, geometry.size)
         matte = self._write_geometry(geometry)
-        here, light = self._boxes(matte, size, look)
+        here, light = self._boxes(matte, self._sizes[1], look)
         out = np.empty_like(image)
-        self._backdrop(image, others(here, size), look.backdrop, out)
-        if here:
-            box = around(here)
-            self._write_picture(image, box)
-            self._light(light, size, look, head_point(geometry, look.fov))
-            self._composite(here, box, look, out)
+        if not here:
+            self._backdrop(image, [(0, 0, *size)], look, out)
+            return out
+        self._write_picture(image, around(here))
+        self._light(light, size, look, head_point(geometry, look.fov))
+        self._draw_gain(here, look)
+        if self.on_grid:
+            self._read_gain(here, look)
+            box = self._grown(around(here), size)
+            self._apply(image, self._gain, box, out, self._pool)
+            self._backdrop(image, others([box], size), look, out)
+        else:
+            self._read_picture(here, out)
+            self._backdrop(image, others(here, size), look, out)
         return out
 
     def close(self) -> None:
@@ -83,34 +99,35 @@ class OpenGLShader:
         matte, shape = matte_and_shape(geometry, self._pool)
         self._targets["planes"].write(matte)
         self._targets["shape"].write(shape)
+        self._targets["guide"].write(cv2.cvtColor(geometry.guide, cv2.COLOR_BGR2BGRA))
         return matte
 
     def _boxes(self, matte: Map, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
-        """What to draw: boxes of the picture, and of the light map that they read."""
+        """What to draw: boxes of the gain or picture (of `size`), and of the light map that they read."""
         light_size, grid = self._sizes[2], (matte.shape[1], matte.shape[0])
         if look.backdrop > 1.0 or size[0] < grid[0] or size[1] < grid[1]:
-            # Brighter than it was, the shoulder mixes the channels: no table a channel does that.
+            # Brighter than it was, the shoulder mixes the channels: no one factor does that.
             return [(0, 0, *size)], [(0, 0, *light_size)]
         hit = can_reach(matte, reference.ALPHA_LOW - 1e-3)
         boxes = tiles(hit, size)
         return boxes, read_by(boxes, size, light_size)
 
     def _write_picture(self, image: Image, box: Box) -> None:
+        size = self._sizes[1]
+        if size != (image.shape[1], image.shape[0]):
+            image = resized(image, size)
         x0, y0, x1, y1 = box
         # Four channels: drivers repack three-channel pixels one by one, both ways.
         pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2BGRA)
         self._targets["picture"].write(pixels, viewport=(x0, y0, x1 - x0, y1 - y0))
 
-    def _backdrop(self, image: Image, boxes: list[Box], gain: float, out: Image) -> None:
-        """Fills `boxes` of `out`: where nobody is, by the shader's own arithmetic."""
-        if gain != 1.0 and (self._table is None or self._table[0] != gain):
-            target = self._targets["table"]
-            self._draw("backdrop.frag", target, [(0, 0, 256, 1)], (256, 1), backdrop=gain)
-            values = np.frombuffer(target.read(components=4), np.uint8)
-            self._table = gain, values.reshape(1, 256, 4)[..., :1].copy()
+    def _backdrop(self, image: Image, boxes: list[Box], look: Look, out: Image) -> None:
+        """Fills `boxes` of `out`: where nobody is."""
+        factor = reference.behind(look)
+        table = None if factor == 1.0 else times(np.arange(256, dtype=np.uint8), factor)
         for x0, y0, x1, y1 in boxes:
             part = image[y0:y1, x0:x1]
-            out[y0:y1, x0:x1] = part if gain == 1.0 or self._table is None else cv2.LUT(part, self._table[1])
+            out[y0:y1, x0:x1] = part if table is None else cv2.LUT(part, table)
 
     def _light(self, boxes: list[Box], size: Size, look: Look, head: tuple[float, float, float]) -> None:
         lamps = reference.lamps(look, head)
@@ -121,31 +138,61 @@ class OpenGLShader:
             place[i] = (*lamp.position, lamp.mode)
             colour[i] = (*lamp.bgr, lamp.wrap)
             distance[i] = lamp.reference
-        for unit, name in enumerate(("shape",) if self.on_grid else ("planes", "picture")):
+        for unit, name in enumerate(("shape", "guide") if self.on_grid else ("planes", "picture")):
             self._targets[name].use(unit)
         self._draw(
             "light.frag", self._targets["lit"], boxes, self._sizes[2], len(lamps),
             shape=0, planes=0, picture=1, lamp_place=place, lamp_colour=colour, lamp_reference=distance,
-            half_tangents=half_tangents(size, look.fov),
+            half_tangents=half_tangents(size, look.fov), ambient=look.ambient, darkest=reference.DARKEST,
             specular=0.16 * look.specular * (reference.SHININESS + 8.0) / 8.0,
             shininess=reference.SHININESS, max_falloff=reference.MAX_FALLOFF,
         )  # fmt: skip
 
-    def _composite(self, boxes: list[Box], box: Box, look: Look, out: Image) -> None:
-        """Draws `boxes` of the picture and copies them into `out`; `box` holds them all."""
+    def _draw_gain(self, boxes: list[Box], look: Look) -> None:
+        """Draws `boxes` of the gain, or of the relit picture where that is made here."""
         for unit, name in enumerate(("planes", "picture", "light")):
             self._targets[name].use(unit)
         self._draw(
-            "composite.frag", self._targets["out"], boxes, self._sizes[0],
-            planes=0, picture=1, light_map=2, ambient=look.ambient, backdrop=look.backdrop,
+            "composite.frag", self._targets["out"], boxes, self._sizes[1],
+            planes=0, picture=1, light_map=2, backdrop=reference.behind(look),
             alpha_ends=(reference.ALPHA_LOW, reference.ALPHA_HIGH),
         )  # fmt: skip
-        left, top, right, bottom = box
-        drawn = np.empty((bottom - top, right - left, 4), np.uint8)
-        self._targets["out"].read_into(drawn, (left, top, right - left, bottom - top), components=4)
+
+    def _read_gain(self, boxes: list[Box], look: Look) -> None:
+        """Copies `boxes` into the gain, which is the backdrop's elsewhere."""
+        w, h = self._sizes[1]
+        if self._gain.shape[:2] != (h, w):
+            self._gain = np.empty((h, w, 3), np.float32)
+        self._gain.fill(reference.behind(look))
+        drawn, (left, top, _, _) = self._read(around(boxes), np.float32)
+        for x0, y0, x1, y1 in boxes:
+            part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
+            self._gain[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
+
+    def _read_picture(self, boxes: list[Box], out: Image) -> None:
+        """Copies `boxes` into `out`."""
+        drawn, (left, top, _, _) = self._read(around(boxes), np.uint8)
         for x0, y0, x1, y1 in boxes:
             part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
             out[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
+
+    def _read(self, box: Box, kind: type) -> tuple[Any, Box]:
+        left, top, right, bottom = box
+        count = (bottom - top) * (right - left) * 4
+        if self._drawn.dtype != kind or self._drawn.size < count:
+            self._drawn = np.empty(count, kind)  # kept: fresh pages cost more than the copy
+        drawn = self._drawn[:count].reshape(bottom - top, right - left, 4)
+        self._targets["out"].read_into(
+            drawn, (left, top, right - left, bottom - top), components=4, dtype=f"f{drawn.itemsize}"
+        )
+        return drawn, box
+
+    def _grown(self, box: Box, size: Size) -> Box:
+        """What of the picture of `size` reads `box` of the gain; at even places where that is half as big."""
+        if self._sizes[1] == size:
+            return box
+        x0, y0, x1, y1 = box
+        return max(2 * x0 - 2, 0), max(2 * y0 - 2, 0), min(2 * x1 + 2, size[0]), min(2 * y1 + 2, size[1])
 
     def _draw(
         self, fragment: str, target: Any, boxes: list[Box], size: Size, lights: int = 0, **uniforms: Any
@@ -170,7 +217,7 @@ class OpenGLShader:
         if key not in self._programs:
             defines = {"COUNT": lights, "SLOTS": max(lights, 1)}
             if self.on_grid:
-                defines["SHAPE_GIVEN"] = 1
+                defines |= {"SHAPE_GIVEN": 1, "GAIN_ONLY": 1}
             try:
                 program = self._ctx.program(load_source("boxes.vert"), load_source(fragment, defines))
             except moderngl.Error as error:
@@ -179,25 +226,27 @@ class OpenGLShader:
         return self._programs[key]
 
     def _resize(self, size: Size, shape: Size) -> None:
-        light = shape if self.on_grid else size
-        if self._sizes == (size, shape, light):
+        half = size[0] // 2, size[1] // 2
+        worth = self.on_grid and half[0] >= shape[0] and half[1] >= shape[1]
+        gain, light = half if worth else size, shape if self.on_grid else size
+        if self._sizes == (size, gain, light, shape):
             return
         for thing in self._targets.values():
             thing.release()
         ctx = self._ctx
         planes = ctx.texture_array((*shape, 1 if self.on_grid else len(reference.PLANES)), 4, dtype="f4")
-        light_map = ctx.texture(light, 4, dtype="f2")
+        light_map = ctx.texture(light, 4, dtype="f4")
         for texture in (planes, light_map):
             texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
             texture.repeat_x = texture.repeat_y = False
         self._targets = {
             "planes": planes,
             "light": light_map,
-            "picture": ctx.texture(size, 4),
+            "picture": ctx.texture(gain, 4),
             "lit": ctx.framebuffer([light_map]),
-            "out": ctx.framebuffer([ctx.renderbuffer(size, 4)]),
-            "table": ctx.framebuffer([ctx.renderbuffer((256, 1), 4)]),
+            "out": ctx.framebuffer([ctx.renderbuffer(gain, 4, dtype="f4" if self.on_grid else "f1")]),
         }
         if self.on_grid:
             self._targets["shape"] = ctx.texture(shape, 4, dtype="f4")
-        self._sizes = (size, shape, light)
+            self._targets["guide"] = ctx.texture(shape, 4)
+        self._sizes = (size, gain, light, shape)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from live_relight.core import reference
 from live_relight.core.frames import Geometry, Image
@@ -12,6 +15,10 @@ from live_relight.geometry.analytic import plane, sphere
 from live_relight.resize import resized
 
 SIZE = (160, 120)
+
+
+def colours(most: float) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float64, 3, elements=st.floats(0.0, most, width=32))
 
 
 def grey(size: tuple[int, int] = SIZE, value: int = 110) -> Image:
@@ -105,6 +112,39 @@ def test_much_light_does_not_clip() -> None:
     row = out[60, :, 1].astype(int)
     assert (np.diff(row) >= 0).all()
     assert (row == 255).mean() < 0.35
+
+
+@given(colours(1.0), colours(6.0))
+def test_shoulder_keeps_hue_and_stays_below_white(before: np.ndarray, factor: np.ndarray) -> None:
+    after = before * factor
+    scale = float(reference.shoulder(before, after)[0])
+    assert 0.0 < scale <= 1.0
+    brightest = scale * after.max()
+    assert brightest <= max(1.0, before.max()) + 2e-3
+    if after.max() <= before.max():
+        assert scale == 1.0  # nothing was added
+    else:
+        assert brightest >= before.max() - 1e-6
+
+
+@given(st.floats(0.0, 0.9), st.floats(0.01, 3.0))
+def test_more_light_is_never_darker(value: float, more: float) -> None:
+    pixel = np.full(3, value)
+    brightness = [
+        float((reference.shoulder(pixel, pixel * g) * pixel * g).max()) for g in np.linspace(1, 1 + more, 9)
+    ]
+    assert (np.diff(brightness) >= -1e-9).all()
+
+
+def test_highlight_adds_light_whatever_the_surface() -> None:
+    """A factor on the surface's colour amounts to light added to it: the same on pale and on mid-grey skin."""
+    light = np.array([[[0.5, 0.5, 0.5, 0.2]]])
+    look = Look((), ambient=0.5)
+    for value in (140, 180, 220):
+        guide = np.full((1, 1, 3), value, np.uint8)
+        base = (value / 255) ** reference.GAMMA
+        added = base * reference.factor_map(light, guide, look) ** reference.GAMMA - base * 1.0
+        np.testing.assert_allclose(added, 0.2, atol=1e-9)
 
 
 def test_guided_geometry_follows_the_picture_edge() -> None:

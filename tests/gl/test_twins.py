@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from live_relight.core.frames import Geometry, Image
 from live_relight.core.look import Light, Look
 from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
+from live_relight.shade.apply import Applier
 from live_relight.shade.context import load_source
 from live_relight.shade.guided import coefficients, matte_and_shape
 from live_relight.shade.opengl import OpenGLShader
@@ -67,9 +69,22 @@ def seen(image: Image, size: tuple[int, int], seed: int = 0) -> Geometry:
     return Geometry(normal.astype(np.float32), ball.depth, alpha.astype(np.float32), resized(image, size))
 
 
+def gain_guide(image: Image, shape: tuple[int, int]) -> Image:
+    """The picture as the gain is worked out on it where pixels cost: half as large, where that is enough."""
+    half = image.shape[1] // 2, image.shape[0] // 2
+    return resized(image, half) if half[0] >= shape[0] and half[1] >= shape[1] else image
+
+
 @pytest.mark.parametrize("name", LOOKS)
 @pytest.mark.parametrize(
-    ("size", "shape"), [((448, 252), (288, 160)), ((333, 251), (160, 128)), ((64, 48), (256, 192))]
+    ("size", "shape"),
+    [
+        ((448, 252), (288, 160)),
+        ((640, 360), (288, 160)),
+        ((333, 251), (160, 128)),
+        ((333, 251), (160, 96)),
+        ((64, 48), (256, 192)),
+    ],
 )
 def test_opengl_agrees_with_numpy(
     shader: OpenGLShader, name: str, size: tuple[int, int], shape: tuple[int, int]
@@ -77,7 +92,7 @@ def test_opengl_agrees_with_numpy(
     image = picture(size)
     geometry = seen(image, shape)
     fast = shader.shade(image, geometry, LOOKS[name]).astype(int)
-    plain = reference.relight(image, geometry.guide, geometry, LOOKS[name])
+    plain = reference.relight(image, geometry.guide, geometry, LOOKS[name], gain_guide(image, shape))
     assert np.abs(fast - plain).max() <= 2
     assert name == "dark" or np.abs(fast - image).mean() > 0.1  # it did something
 
@@ -147,11 +162,13 @@ def test_leaving_out_what_no_light_reaches_changes_nothing(
         fast = shader.shade(image, geometry, look)
         grid = [(0, 0, 160, 128)] if on_grid else [(0, 0, *size)]
         matte = coefficients(geometry)[0]
+        gain = shader._sizes[1]
         drawn = np.zeros(image.shape[:2], bool)
-        for x0, y0, x1, y1 in shader._boxes(matte, size, look)[0]:
+        for box in shader._boxes(matte, gain, look)[0]:
+            x0, y0, x1, y1 = shader._grown(box, size)
             drawn[y0:y1, x0:x1] = True
         assert 0.1 < drawn.mean() < 0.9
-        monkeypatch.setattr(shader, "_boxes", lambda *_: ([(0, 0, *size)], grid))
+        monkeypatch.setattr(shader, "_boxes", lambda *_: ([(0, 0, *gain)], grid))
         difference = np.abs(shader.shade(image, geometry, look).astype(int) - fast)
         assert not difference[~drawn].any()
         assert difference.max() <= 1  # texture coordinates are interpolated over other triangles
@@ -165,7 +182,8 @@ def test_background_made_brighter_agrees_with_numpy(shader: OpenGLShader) -> Non
     geometry = seen(image, (128, 96))
     look = Look(LOOKS["studio"].lights, ambient=0.5, background=2.5)
     fast = shader.shade(image, geometry, look).astype(int)
-    assert np.abs(fast - reference.relight(image, geometry.guide, geometry, look)).max() <= 2
+    plain = reference.relight(image, geometry.guide, geometry, look, gain_guide(image, (128, 96)))
+    assert np.abs(fast - plain).max() <= 2
 
 
 @given(
@@ -206,6 +224,34 @@ def test_what_cannot_be_reached_is_not(coefficient: list[float], colour: list[fl
     value = float(plane[0, 0, :3] @ np.asarray(colour) + plane[0, 0, 3])
     if not can_reach(plane, 0.3)[0, 0]:
         assert value <= 0.3 + 1e-5
+
+
+@given(
+    st.integers(2, 120),
+    st.integers(2, 120),
+    st.booleans(),
+    st.integers(0, 2**31),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4),
+)
+def test_applied_gain_agrees_with_numpy(
+    width: int, height: int, half: bool, seed: int, corners: list[float]
+) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    shape = (height // 2, width // 2, 3) if half else (height, width, 3)
+    gain = rng.uniform(0, 2.5, shape).astype(np.float32)
+    # At even places where the gain is half as large, or at the picture's edge.
+    x0, x1 = (2 * int(c * width / 2) for c in sorted(corners[:2]))
+    y0, y1 = (2 * int(c * height / 2) for c in sorted(corners[2:]))
+    box = (x0, y0, width if x1 >= width - 1 else x1, height if y1 >= height - 1 else y1)
+    out = np.full_like(image, 7)
+    with ThreadPoolExecutor(1) as pool:
+        Applier()(image, gain, box, out, pool)
+    inside = np.zeros((height, width), bool)
+    inside[box[1] : box[3], box[0] : box[2]] = True
+    assert (out[~inside] == 7).all()
+    difference = np.abs(reference.composite(image, gain).astype(int) - out)[inside]
+    assert difference.max(initial=0) <= 1
 
 
 def test_too_large_a_picture_is_one_line(shader: OpenGLShader) -> None:
