@@ -1,7 +1,7 @@
 #version 330
 // Lambert and normalised Blinn-Phong for every light, at the light map's size, as the factor on encoded values.
 #ifdef SHAPE_GIVEN
-uniform sampler2D shape;      // normal, depth at this size
+uniform sampler2D shape;      // depth, normal at this size
 #else
 #include "guided.glsl"
 #endif
@@ -26,11 +26,11 @@ void main() {
 #ifdef SHAPE_GIVEN
     vec4 there = texelFetch(shape, ivec2(gl_FragCoord.xy), 0);
 #else
-    vec4 there = vec4(guided(NORMAL_X, uv, seen), guided(NORMAL_Y, uv, seen), guided(NORMAL_Z, uv, seen),
-                      guided(DEPTH, uv, seen));
+    vec4 there = vec4(guided(DEPTH, uv, seen), guided(NORMAL_X, uv, seen), guided(NORMAL_Y, uv, seen),
+                      guided(NORMAL_Z, uv, seen));
 #endif
-    vec3 n = there.xyz / max(length(there.xyz), 1e-6);
-    float depth = clamp(there.w, 0.2, 5.0);
+    vec3 n = there.yzw / max(length(there.yzw), 1e-6);
+    float depth = clamp(there.x, 0.2, 5.0);
     vec3 p = depth * vec3((uv.x * 2.0 - 1.0) * half_tangents.x, (1.0 - uv.y * 2.0) * half_tangents.y, -1.0);
     vec3 view = normalize(-p);
     vec3 total = vec3(0.0);

@@ -55,8 +55,12 @@ class TemporalState:
 def box3(image: Map) -> Map:
     """3 x 3 mean, edges repeated. h x w float32."""
     p = np.pad(image, 1, mode="edge")
-    rows = p[:-2] + p[1:-1] + p[2:]
-    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9.0, np.float32)
+    rows = p[:-2] + p[1:-1]
+    rows += p[2:]
+    mean = rows[:, :-2] + rows[:, 1:-1]
+    mean += rows[:, 2:]
+    mean *= np.float32(1 / 9)
+    return np.asarray(mean, np.float32)
 
 
 def _dilate3(image: Map) -> Map:
@@ -67,8 +71,9 @@ def _dilate3(image: Map) -> Map:
 
 def luma(image: Image) -> Map:
     """h x w x 3 uint8 BGR to h x w float32 0..1, Rec. 709 weights on the encoded values."""
-    b, g, r = (np.float32(w / 255.0) for w in REC709_LUMA[::-1])
-    return np.asarray(image[..., 0] * b + image[..., 1] * g + image[..., 2] * r, np.float32)
+    return np.asarray(
+        image.astype(np.float32) @ (np.asarray(REC709_LUMA[::-1], np.float32) / 255), np.float32
+    )
 
 
 def _blend(old: Geometry, new: Geometry, weight: Map) -> Geometry:

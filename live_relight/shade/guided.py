@@ -25,13 +25,24 @@ def _mean(plane: Plane, radius: int) -> Plane:
     return np.asarray(cv2.blur(plane, (k, k), borderType=cv2.BORDER_REPLICATE)).reshape(plane.shape)
 
 
+def _halved(plane: Plane) -> Plane:
+    """Means of 2 x 2 (reference.halved)."""
+    h, w = plane.shape
+    if h % 2 or w % 2:
+        return plane
+    return np.asarray(cv2.resize(plane, (w // 2, h // 2), interpolation=cv2.INTER_AREA)).reshape(
+        h // 2, w // 2
+    )
+
+
 def _fill(geometry: Geometry) -> list[Plane]:
-    """Depth and the normal's x, y, z, carried beyond the silhouette (reference.fill_outside)."""
+    """Depth and the normal's x, y, z, carried beyond the silhouette (reference.fill_outside), halved."""
     r = reference.FILL_RADIUS
-    solid = np.clip(geometry.alpha * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
+    solid = np.clip(_halved(geometry.alpha) * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
     weight = _mean(_mean(solid, r), r) + np.float32(1e-3)
     filled = []
-    for plane, facing in zip(_shape(geometry), (1e-3, 0.0, 0.0, 1e-3), strict=True):
+    for full, facing in zip(_shape(geometry), (1e-3, 0.0, 0.0, 1e-3), strict=True):
+        plane = _halved(full)
         spread = (_mean(_mean(plane * solid, r), r) + np.float32(facing)) / weight
         filled.append(spread + (plane - spread) * solid)
     return filled
@@ -74,26 +85,35 @@ def _luma(guide: Image) -> Plane:
     return np.asarray(cv2.transform(guide.astype(np.float32), weights)).reshape(guide.shape[:2])
 
 
-def _surface(geometry: Geometry, luma: Plane) -> list[tuple[Plane, Plane]]:
-    """(a, b) on the guide's luma for depth and the normal's x, y, z; each h x w."""
+def _surface(geometry: Geometry, full_luma: Plane) -> tuple[Map, Map]:
+    """Factors a and b on the guide's luma, each h x w x 4: depth and the normal's x, y, z."""
     radius, eps = reference.SHAPE_FILTER
+    luma = _halved(full_luma)
     mean = _mean(luma, radius)
     scale = 1.0 / (_mean(luma * luma, radius) - mean * mean + np.float32(eps))
-    found = []
+    factors, rests = [], []
     for target in _fill(geometry):
         mean_t = _mean(target, radius)
         a = (_mean(luma * target, radius) - mean * mean_t) * scale
-        found.append((_mean(a, radius), _mean(mean_t - a * mean, radius)))
-    return found
+        factors.append(_mean(a, radius))
+        rests.append(_mean(mean_t - a * mean, radius))
+    return _grown(factors, geometry.size), _grown(rests, geometry.size)
+
+
+def _grown(planes: list[Plane], size: tuple[int, int]) -> Map:
+    together = cv2.merge(planes)
+    grown = np.asarray(cv2.resize(together, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    return grown.reshape(size[1], size[0], len(planes))
 
 
 def coefficients(geometry: Geometry, pool: Executor | None = None) -> Map:
     """5 x h x w x 4 float32 (reference.PLANES). `pool`: works on the matte beside the surface."""
     planes = np.empty((5, *geometry.alpha.shape, 4), np.float32)
     beside = pool.submit(_matte, geometry) if pool else None
-    weights = [np.float32(c) for c in reference.LUMA]
-    for k, (a, b) in enumerate(_surface(geometry, _luma(geometry.guide)), 1):
-        planes[k] = cv2.merge([*(a * w for w in weights), b])
+    a, b = _surface(geometry, _luma(geometry.guide))
+    for k in range(4):
+        planes[k + 1, ..., :3] = a[..., k, None] * np.asarray(reference.LUMA, np.float32)
+        planes[k + 1, ..., 3] = b[..., k]
     planes[0] = beside.result() if beside else _matte(geometry)
     return planes
 
@@ -101,11 +121,12 @@ def coefficients(geometry: Geometry, pool: Executor | None = None) -> Map:
 def matte_and_shape(geometry: Geometry, pool: Executor | None = None) -> tuple[Map, Map]:
     """`coefficients` for light that is worked out on the geometry's own grid.
 
-    The matte's plane alone (h x w x 4), and the surface evaluated there: h x w x 4, normal (not yet of length
-    one) and depth.
+    The matte's plane alone (h x w x 4), and the surface evaluated there: h x w x 4, depth and normal (not yet
+    of length one).
     """
     beside = pool.submit(_matte, geometry) if pool else None
     luma = _luma(geometry.guide)
-    depth, *normal = (a * luma + b for a, b in _surface(geometry, luma))
-    shape = cv2.merge([*normal, depth])
+    shape, b = _surface(geometry, luma)
+    shape *= luma[..., None]
+    shape += b
     return np.asarray(beside.result() if beside else _matte(geometry)), np.asarray(shape)

@@ -14,7 +14,7 @@ from ..core.frames import Map
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1; the last two are the first outside."""
 
-SIDE = 64
+SIDE = 32
 """Pixels a tile has a side, about; llvmpipe's own are as large."""
 NEAR = np.ones((5, 5), np.uint8)
 

@@ -137,7 +137,7 @@ def test_more_light_is_never_darker(value: float, more: float) -> None:
 
 
 def test_highlight_adds_light_whatever_the_surface() -> None:
-    """A factor on the surface's colour amounts to light added to it: the same on pale and on mid-grey skin."""
+    """A factor on the surface's colour amounts to light added to it, on pale as on mid-grey skin."""
     light = np.array([[[0.5, 0.5, 0.5, 0.2]]])
     look = Look((), ambient=0.5)
     for value in (140, 180, 220):
@@ -169,7 +169,7 @@ def test_fill_carries_the_surface_past_the_silhouette() -> None:
     ball = sphere(SIZE)
     rubbish = ball.normal.copy()
     rubbish[ball.alpha < 0.5] = (-1, 0, 0)
-    filled = reference.fill_outside(Geometry(rubbish, ball.depth, ball.alpha, ball.guide))[..., 1:]
+    filled = reference.fill_outside(rubbish, ball.depth, ball.alpha)[..., 1:]
     row = ball.alpha[60] > 0.5
     right = int(np.flatnonzero(row)[-1])
     assert filled[60, right + 2, 0] > 0.3  # still turns to the right, as the ball does

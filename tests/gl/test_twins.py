@@ -143,7 +143,7 @@ def test_coefficients_agree_with_numpy() -> None:
 
     matte, shape = matte_and_shape(geometry)
     np.testing.assert_array_equal(matte, fast[0])
-    for channel, i in enumerate((2, 3, 4, 1)):
+    for channel, i in enumerate((1, 2, 3, 4)):
         value = (fast[i][..., :3] * guide).sum(-1) + fast[i][..., 3]
         np.testing.assert_allclose(shape[..., channel], value, atol=1e-5)
 
