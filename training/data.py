@@ -2,7 +2,8 @@
 
 A batch is a dict of float32 tensors: image [B,3,H,W] sRGB 0..1, normal [B,3,H,W], log_depth
 [B,1,H,W] (log of z over the person's median), alpha [B,1,H,W], mask [B,1,H,W] (1 where
-geometry is trusted), camera [B,3] = (f, cx, cy) in pixels of the crop.
+geometry is trusted), weight [B,1,H,W] (the mask, SKIN where there is skin: faces and hands are what people
+look at, and few pixels of a picture), camera [B,3] = (f, cx, cy) in pixels of the crop.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.synth.parts import PARTS
 from training.synth.shards import Record, find_shards, read_shard
+
+SKIN = 3.0
+BARE = np.isin(np.arange(len(PARTS)), [PARTS.index(p) for p in ("skin", "eyes", "mouth", "hand")])
 
 
 @dataclass
@@ -94,6 +99,7 @@ def load_item(
     length = np.linalg.norm(weighted[..., :3], axis=-1, keepdims=True)
     # Where a shrunk pixel mixes very different normals or depths the mean is nobody's: leave it out.
     mask = ((alpha > 0.5) & (length[..., 0] > 0.75 * alpha)).astype(np.float32)
+    bare = scale(crop(BARE[record["part"]], box), size)
     normal = weighted[..., :3] / np.maximum(length, 1e-4) * mask[..., None]
     metres = np.where(mask > 0, depth / np.maximum(alpha, 1e-3), 1.0)
     middle = float(np.median(metres[mask > 0])) if mask.any() else 1.0
@@ -103,7 +109,9 @@ def load_item(
     focal = width / 2 / float(record.about["tan"]) * zoom
     camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
     if mirror if mirror is not None else (augment and rng.random() < 0.5):
-        image, normal, log_depth, alpha, mask = (a[:, ::-1] for a in (image, normal, log_depth, alpha, mask))
+        image, normal, log_depth, alpha, mask, bare = (
+            a[:, ::-1] for a in (image, normal, log_depth, alpha, mask, bare)
+        )
         normal = normal * np.array([-1, 1, 1], np.float32)
         camera[1] = size[0] - 1 - camera[1]
     if augment:
@@ -114,6 +122,7 @@ def load_item(
         "log_depth": log_depth,
         "alpha": alpha,
         "mask": mask,
+        "weight": mask * (1 + (SKIN - 1) * bare),
         "camera": camera,
     }
 

@@ -18,6 +18,7 @@ class Weights:
     """How much each term counts."""
 
     normal: float = 2.5
+    relief: float = 0.7
     depth: float = 4.0
     depth_mean: float = 0.15  # share of a picture's mean log-depth error that still counts
     gradient: float = 4.0
@@ -33,6 +34,19 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 def normal_loss(pred: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """1 - cos of the angle between unit normals."""
     return masked_mean(1 - (pred * truth).sum(1, keepdim=True), mask)
+
+
+def relief_loss(pred: Tensor, truth: Tensor, weight: Tensor, steps: tuple[int, ...] = (1, 3)) -> Tensor:
+    """Absolute error of differences between unit normals some pixels apart, across and down: a nose is a
+    change of normal, and the mean angle alone hardly misses one that has been smoothed away."""
+    error = pred - truth
+    total = error.new_zeros(())
+    for s in steps:
+        across = (error[..., :, s:] - error[..., :, :-s]).abs().sum(1, keepdim=True)
+        down = (error[..., s:, :] - error[..., :-s, :]).abs().sum(1, keepdim=True)
+        total = total + masked_mean(across, torch.minimum(weight[..., :, s:], weight[..., :, :-s]))
+        total = total + masked_mean(down, torch.minimum(weight[..., s:, :], weight[..., :-s, :]))
+    return total / (2 * len(steps))
 
 
 def remove_mean(error: Tensor, mask: Tensor, keep: float) -> Tensor:
@@ -103,14 +117,16 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     """All terms for `GeometryNet.raw` [B,5,H,W]; returns the sum and each term's value.
 
     truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where
-    geometry is valid), camera [B,3] = (f, cx, cy) in pixels.
+    geometry is valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] =
+    (f, cx, cy) in pixels.
     """
     from training.model import split_normal
 
     normal, log_depth = split_normal(raw), raw[:, 3:4]
-    mask = truth["mask"]
+    mask, weight = truth["mask"], truth["weight"]
     terms = {
-        "normal": weights.normal * normal_loss(normal, truth["normal"], mask),
+        "normal": weights.normal * normal_loss(normal, truth["normal"], weight),
+        "relief": weights.relief * relief_loss(normal, truth["normal"], weight),
         "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], mask, weights.depth_mean),
         "gradient": weights.gradient * gradient_loss(log_depth, truth["log_depth"], mask),
         "alpha": weights.alpha * alpha_loss(raw[:, 4:5], truth["alpha"]),

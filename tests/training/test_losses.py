@@ -8,7 +8,7 @@ import torch
 
 from training import metrics
 from training.baselines import flat_normals, sphere_normals
-from training.losses import Weights, agreement_loss, total_loss
+from training.losses import Weights, agreement_loss, relief_loss, total_loss
 from training.schedule import PHASES, average_at, phase_at, rate_at
 
 
@@ -23,7 +23,14 @@ def truth_of(mask: torch.Tensor) -> dict[str, torch.Tensor]:
     facing = n[2] - n[0] * u.view(1, -1) - n[1] * v.view(-1, 1)
     log_depth = torch.log(n[2] / facing).expand(b, 1, h, w)
     normal = n.view(1, 3, 1, 1).expand(b, 3, h, w).contiguous()
-    return {"normal": normal, "log_depth": log_depth, "alpha": mask, "mask": mask, "camera": camera}
+    return {
+        "normal": normal,
+        "log_depth": log_depth,
+        "alpha": mask,
+        "mask": mask,
+        "weight": mask,
+        "camera": camera,
+    }
 
 
 def perfect(truth: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -60,6 +67,22 @@ def test_worse_predictions_cost_more():
     tilted = truth["normal"] + torch.tensor([0.3, 0.0, 0.0]).view(1, 3, 1, 1)
     raw = perfect({**truth, "normal": tilted})
     assert total_loss(raw, truth, Weights())[1]["normal"] > 0.05
+
+
+def test_a_face_smoothed_away_costs_relief():
+    """Mean normals instead of a bump's: the angle is small, the relief is all gone."""
+    truth = truth_of(torch.ones(1, 1, 32, 48))
+    bump = torch.zeros(1, 3, 32, 48)
+    bump[..., 8:16], bump[..., 16:24] = -0.3, 0.3
+    bump[:, 1:] = 0
+    turned = torch.nn.functional.normalize(truth["normal"] + bump, dim=1)
+    flat = truth["normal"]
+    none = relief_loss(turned, turned, truth["weight"])
+    lost = relief_loss(flat, turned, truth["weight"])
+    shifted = relief_loss(turned + torch.tensor([0.2, 0, 0]).view(1, 3, 1, 1), turned, truth["weight"])
+    assert float(none) == 0
+    assert float(lost) > 0.02
+    assert float(shifted) < 1e-6  # the same relief, turned as a whole: the angle's own business
 
 
 def test_schedules():

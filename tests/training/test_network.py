@@ -40,6 +40,7 @@ def ball(key: str, rng: np.random.Generator, width: int = 128, height: int = 96)
         "normal": np.round(n * 127).astype(np.int8),
         "depth": depth.astype(np.float16),
         "alpha": (on * 255).astype(np.uint8),
+        "part": on.astype(np.uint8),
     }
     return Sample(key, arrays, {"tan": 0.6})
 
