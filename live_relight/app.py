@@ -164,7 +164,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         say.say(f"engine  {estimator.name}")
         say.say(f"light   {shader.name}, preset {settings.preset}")
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
-        pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing)
+        pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing, settings.quality)
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         tick = _ticker(controls, writer, say)
@@ -242,7 +242,9 @@ def _ticker(controls: Controls, writer: StatsWriter, say: terminal.StatusLine) -
         state = controls.state
         if now >= due or state is not shown:
             due, shown = now + 0.25, state
-            say.show(keymap.status_line(state, stats.fps_now, stats.latency_now, stats.dropped))
+            say.show(
+                keymap.status_line(state, stats.fps_now, stats.latency_now, stats.dropped, stats.quality)
+            )
 
     return tick
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 from . import __version__, interrupt
 from .core.errors import LiveRelightError, UsageError, nearest
 from .core.look import parse_light
-from .core.settings import Settings, load_settings, parse_size
+from .core.settings import Settings, check_quality, load_settings, parse_size
 
 LISTS = ("doctor", "engines", "presets", "cameras")
 
@@ -82,6 +82,9 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--specular", type=float, metavar="X", help="strength of highlights, 0..1")
     group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the camera (default 65)")
     group.add_argument("--engine", metavar="NAME", help="auto, onnx, openvino or analytic")
+    group.add_argument(
+        "--quality", metavar="LEVEL", help="auto (as fine as the frame rate allows), low, medium or high"
+    )
     group.add_argument("--config", type=_path, metavar="FILE", help="settings from a TOML file")
 
 
@@ -150,11 +153,24 @@ def build_parser() -> argparse.ArgumentParser:
 def settings_of(args: argparse.Namespace) -> Settings:
     """Configuration file first, command line on top. Raises UsageError."""
     settings = load_settings(args.config) if getattr(args, "config", None) else Settings()
-    names = ("source", "size", "fps", "preset", "ambient", "background", "specular", "fov", "engine")
+    names = (
+        "source",
+        "size",
+        "fps",
+        "preset",
+        "ambient",
+        "background",
+        "specular",
+        "fov",
+        "engine",
+        "quality",
+    )
     given = {n: getattr(args, n, None) for n in names}
     changes = {n: v for n, v in given.items() if v is not None}
     if changes.get("size"):
         parse_size(changes["size"])
+    if changes.get("quality") is not None:
+        check_quality(changes["quality"])
     if getattr(args, "sink", None):
         changes["sink"] = tuple(args.sink)
     if getattr(args, "mirror", False):

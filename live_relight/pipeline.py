@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from .core import temporal
+from .core import governor, temporal
 from .core.errors import SinkError
 from .core.frames import Frame
 from .core.look import Look
@@ -42,13 +42,22 @@ class Pipeline:
         sinks: Sequence[Sink],
         look: Callable[[], Look],
         smoothing: temporal.Smoothing,
+        quality: str = "high",
     ) -> None:
         self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
         self._look, self._smoothing = look, smoothing
         self._state: temporal.TemporalState | None = None
+        self._governed = quality == "auto"
+        self._governor = governor.GovernorState("high" if self._governed else quality)
+        self._last: Frame | None = None
         self.stats = Stats()
         self.lost: list[SinkError] = []
         """What the sinks that were lost on the way died of."""
+
+    @property
+    def quality(self) -> str:
+        """The level that is worked at now."""
+        return self._governor.level
 
     def process(self, frame: Frame, marks: dict[str, float]) -> Frame:
         """One frame through; `marks` receives the seconds of each stage."""
@@ -58,7 +67,7 @@ class Pipeline:
             self._state = None
             return frame
         start = time.perf_counter()
-        geometry = self._estimator.estimate(frame.image)
+        geometry = self._estimator.estimate(frame.image, governor.SHARES[self.quality])
         seen = time.perf_counter()
         self._state, steady = temporal.step(self._state, geometry, self._smoothing)
         smooth = time.perf_counter()
@@ -107,6 +116,18 @@ class Pipeline:
             now = time.monotonic()
             stats.dropped = supply.dropped
             stats.frame(now, marks, now - frame.time if live else None)
+            stats.quality = self.quality
+            if live:
+                self._govern(frame, now, sum(marks.values()))
             stats.frames_in = stats.frames_out + stats.dropped
             tick(stats)
         return stats
+
+    def _govern(self, frame: Frame, now: float, busy: float) -> None:
+        """The time there is for a frame is what passes between two that the source makes, taken or not."""
+        last, self._last = self._last, frame
+        if not self._governed or last is None or frame.index <= last.index:
+            return
+        interval = (frame.time - last.time) / (frame.index - last.index)
+        if interval > 0:
+            self._governor = governor.step(self._governor, now, busy, interval)

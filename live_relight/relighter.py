@@ -12,6 +12,7 @@ import numpy as np
 from . import presets
 from .core.errors import LiveRelightError
 from .core.frames import Geometry, Image
+from .core.governor import SHARES
 from .core.look import Light, Look
 from .core.settings import Settings
 from .geometry import open_estimator
@@ -39,6 +40,7 @@ class Relighter:
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings()
         self.look = look_of(settings)
+        self._share = 1.0 if settings.quality == "auto" else SHARES[settings.quality]
         self._estimator = open_estimator(settings.engine)
         try:
             self._shader = OpenGLShader()
@@ -52,7 +54,7 @@ class Relighter:
 
     def geometry(self, frame: Image) -> Geometry:
         """Depth, normals and alpha of the person, at the network's own size."""
-        return self._estimator.estimate(_checked(frame))
+        return self._estimator.estimate(_checked(frame), self._share)
 
     def relight(
         self, frame: Image, lights: Sequence[Light] | None = None, geometry: Geometry | None = None

@@ -63,10 +63,11 @@ def bench(settings: Settings, frames: int, target: Path | None) -> int:
         stack.callback(shader.close)
         source = _TimedSource(open_source(spec, size=size, pace=False))
         look = look_of(settings)
+        quality = "high" if settings.quality == "auto" else settings.quality  # a bench holds still
         grabber = Grabber(source, latest_only=False)
         stack.callback(grabber.close)
         sink = open_sink("null", size=source.size, fps=source.fps)
-        pipeline = Pipeline(estimator, shader, [sink], lambda: look, settings.smoothing)
+        pipeline = Pipeline(estimator, shader, [sink], lambda: look, settings.smoothing, quality)
         never = threading.Event()
         pipeline.run(grabber, live=False, limit=WARM_UP, stop=never, tick=lambda s: None)
         pipeline.stats = Stats()
@@ -77,7 +78,7 @@ def bench(settings: Settings, frames: int, target: Path | None) -> int:
         if not stats.frames_out:
             raise LiveRelightError("bench", f"a clip of at most {WARM_UP} frames", "a longer one")
         result = _result(stats, source, wall, used)
-        result.update(engine=estimator.name, gl=shader.name, preset=settings.preset)
+        result.update(engine=estimator.name, gl=shader.name, preset=settings.preset, quality=quality)
     _print(result)
     if target is not None:
         write_whole(target, (json.dumps(result, indent=1) + "\n").encode())
@@ -104,7 +105,8 @@ def _result(stats: Stats, source: _TimedSource, wall: float, used: float) -> dic
 
 
 def _print(result: dict[str, object]) -> None:
-    print(f"{result['size']}, {result['frames']} frames, {result['cores']} cores, preset {result['preset']}")
+    head = f"{result['size']}, {result['frames']} frames, {result['cores']} cores"
+    print(f"{head}, preset {result['preset']}, quality {result['quality']}")
     print(f"engine  {result['engine']}")
     print(f"gl      {result['gl']}")
     print(f"{'stage':10} {'median ms':>10}")

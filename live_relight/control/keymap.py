@@ -143,8 +143,9 @@ def _next_preset(state: ControlState, names: list[str], load: Callable[[str], Lo
     return replace(state, message=broken or "no presets")
 
 
-def status_line(state: ControlState, fps: float, latency: float, dropped: int) -> str:
-    """One line: preset, the chosen light, speed. `latency` seconds, 0 = unknown."""
+def status_line(state: ControlState, fps: float, latency: float, dropped: int, quality: str = "high") -> str:
+    """One line: preset, the chosen light, speed; quality where it is not the highest. `latency` seconds, 0 =
+    unknown."""
     parts = [state.preset]
     if state.before:
         parts.append("BEFORE")
@@ -159,6 +160,8 @@ def status_line(state: ControlState, fps: float, latency: float, dropped: int) -
     parts.append(f"{fps:.1f} fps" + (f" {latency * 1e3:.0f} ms" if latency else ""))
     if dropped:
         parts.append(f"{dropped} dropped")
+    if quality != "high":
+        parts.append(f"quality {quality}")
     if state.message:
         parts.append(state.message)
     return " | ".join(parts)

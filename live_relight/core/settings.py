@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, nearest
+from .governor import LEVELS
 from .look import RANGES, Light, Look
 from .paths import read_whole, reason
 from .temporal import Smoothing
 
+QUALITIES = ("auto", *LEVELS)
 ENGINES = ("auto", "onnx", "openvino", "tensorrt", "analytic")
 MAX_TOML = 16_000_000
 """Bytes: more than anybody writes by hand."""
@@ -33,6 +35,8 @@ class Settings:
     """0: the source's own."""
     mirror: bool = False
     engine: str = "auto"
+    quality: str = "auto"
+    """How fine the geometry is; 'auto': as fine as the frame rate allows, live, and 'high' otherwise."""
     preset: str = "studio"
     ambient: float | None = None
     background: float | None = None
@@ -98,6 +102,12 @@ def _check_engine(settings: Settings) -> None:
         raise UsageError("engine", f"'{settings.engine}'", todo=nearest(name, ENGINES))
 
 
+def check_quality(name: str) -> None:
+    """Raises UsageError."""
+    if name not in QUALITIES:
+        raise UsageError("quality", f"'{name}'", todo=nearest(name, QUALITIES))
+
+
 def _check_look(name: str) -> Callable[[Settings], object]:
     return lambda settings: Look(**{name: getattr(settings, name)})
 
@@ -107,6 +117,7 @@ _CHECKS: dict[str, Callable[[Settings], object]] = {
     "size": lambda settings: settings.size and parse_size(settings.size, "size"),
     "fps": _check_fps,
     "engine": _check_engine,
+    "quality": lambda settings: check_quality(settings.quality),
     **{name: _check_look(name) for name in ("ambient", "background", "specular", "fov")},
 }
 

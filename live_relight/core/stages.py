@@ -40,8 +40,9 @@ class Estimator(Protocol):
 
     name: str
 
-    def estimate(self, image: Image) -> Geometry:
-        """`image` H x W x 3 uint8 BGR of any size >= 1 x 1."""
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+        """`image` H x W x 3 uint8 BGR of any size >= 1 x 1. `share`: how much of the usual area to work on,
+        0..1; the geometry is that much smaller and comes sooner."""
         ...
 
     def close(self) -> None: ...

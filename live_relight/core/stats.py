@@ -27,6 +27,8 @@ class Stats:
     frames_in: int = 0
     frames_out: int = 0
     dropped: int = 0
+    quality: str = "high"
+    """How fine the geometry is just now (governor.py)."""
     started: float = 0.0
     finished: float = 0.0
     stages: dict[str, deque[float]] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Stats:
             "dropped": self.dropped,
             "repeated": 0,
             "fps": round(self.fps, 2),
+            "quality": self.quality,
             "stages_ms": {name: percentiles(list(values)) for name, values in self.stages.items()},
             "latency_ms": percentiles(list(self.latency)),
         }

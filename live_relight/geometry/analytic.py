@@ -56,9 +56,9 @@ class AnalyticEstimator:
         self._longer = longer_side
         self._cache: dict[tuple[int, int], Geometry] = {}
 
-    def estimate(self, image: Image) -> Geometry:
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
-        scale = self._longer / max(w, h)
+        scale = self._longer * share**0.5 / max(w, h)
         size = (max(1, round(w * scale)), max(1, round(h * scale)))
         if size not in self._cache:
             self._cache = {size: self._shape(size)}

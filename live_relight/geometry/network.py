@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def card_text(network: Network) -> str:
         raise EstimatorError(f"card {card}", reason(error), "the network's card", "install again") from error
 
 
+@cache
 def input_size(frame: tuple[int, int], pixels: int = PIXELS) -> tuple[int, int]:
     """Network input (width, height) for a frame's: sides are multiples of 32, area near `pixels` and not
     much above it, aspect as near the frame's as that allows (never a squeeze of more than a few percent

@@ -32,9 +32,9 @@ class OnnxEstimator:
         self._pixels = network.pixels
         self.name = f"onnx {network.name} (ONNX Runtime {ort.__version__}, CPU)"
 
-    def estimate(self, image: Image) -> Geometry:
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
-        small = resized(image, input_size((w, h), self._pixels))
+        small = resized(image, input_size((w, h), round(self._pixels * share)))
         try:
             feed = {"image": to_input(small)}
             normal, depth, alpha = self._session.run(["normal", "depth", "alpha"], feed)

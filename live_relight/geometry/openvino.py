@@ -31,9 +31,9 @@ class OpenVinoEstimator:
         self._compiled: dict[tuple[int, int], Any] = {}
         self.name = f"openvino {network.name} (OpenVINO {openvino.__version__.split('-')[0]}, CPU)"
 
-    def estimate(self, image: Image) -> Geometry:
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
-        size = input_size((w, h), self._pixels)
+        size = input_size((w, h), round(self._pixels * share))
         small = resized(image, size)
         try:
             result = self._network(size)({"image": to_input(small)})

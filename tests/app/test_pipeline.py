@@ -1,0 +1,85 @@
+"""The loop under a governor: a slow estimator and frames that come at a camera's pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from live_relight.core.frames import Frame, Geometry, Image
+from live_relight.core.look import Light, Look
+from live_relight.core.temporal import Smoothing
+from live_relight.geometry.analytic import AnalyticEstimator
+from live_relight.pipeline import Pipeline
+from live_relight.shade.opengl import OpenGLShader
+from live_relight.sinks import open_sink
+
+pytestmark = pytest.mark.gl
+INTERVAL = 0.04
+
+
+class Camera:
+    """Frames every INTERVAL seconds; what was not taken in time is lost."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._next = 0
+        self.dropped = 0
+        self.ended = False
+
+    def take(self, timeout: float) -> Frame | None:
+        index = max(int((time.monotonic() - self._start) / INTERVAL), self._next)
+        time.sleep(max(self._start + index * INTERVAL - time.monotonic(), 0))
+        self.dropped += index - self._next
+        self._next = index + 1
+        return Frame(np.full((120, 160, 3), 90, np.uint8), self._start + index * INTERVAL, index)
+
+    def check(self) -> None: ...
+
+
+class Slow(AnalyticEstimator):
+    """As a processor would be: time in proportion to the area it works on."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self.seen: list[tuple[int, int]] = []
+
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+        time.sleep(self._seconds * share)
+        geometry = super().estimate(image, share)
+        self.seen.append(geometry.size)
+        return geometry
+
+
+def run(quality: str, live: bool, seconds: float) -> tuple[Pipeline, Slow]:
+    estimator, shader = Slow(seconds), OpenGLShader()
+    look = Look((Light.of("key"),), ambient=0.5)
+    sink = open_sink("null", size=(160, 120), fps=25.0)
+    try:
+        pipeline = Pipeline(estimator, shader, [sink], lambda: look, Smoothing(), quality)
+        pipeline.run(Camera(), live=live, limit=60, stop=threading.Event(), tick=lambda stats: None)
+    finally:
+        shader.close()
+    return pipeline, estimator
+
+
+def test_a_machine_too_slow_works_on_less() -> None:
+    pipeline, estimator = run("auto", True, 2.5 * INTERVAL)
+    assert estimator.seen[0][0] == 256
+    assert estimator.seen[-1][0] < 256 * 0.7
+    assert pipeline.stats.quality == pipeline.quality != "high"
+    assert pipeline.stats.summary()["quality"] == pipeline.quality
+
+
+@pytest.mark.parametrize(("quality", "live"), [("high", True), ("auto", False)])
+def test_what_is_asked_for_stays(quality: str, live: bool) -> None:
+    pipeline, estimator = run(quality, live, 2.5 * INTERVAL)
+    assert set(estimator.seen) == {(256, 192)}
+    assert pipeline.quality == "high"
+
+
+def test_low_is_smaller_from_the_first_frame_on() -> None:
+    assert run("low", True, 0.0)[1].seen[0][0] < 256 * 0.7

@@ -1,0 +1,71 @@
+"""The governor, on machines of paper: what a frame costs is given, what it decides is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from live_relight.core.governor import COST, LEVELS, GovernorState, step
+
+INTERVAL = 1 / 30
+
+
+def live(cost: Callable[[float], float], seconds: float) -> list[tuple[float, str, float]]:
+    """(time, level, busy) of every frame of a machine where a frame at `high` takes cost(time) seconds."""
+    state, now, seen = GovernorState(), 0.0, []
+    while now < seconds:
+        busy = cost(now) * COST[state.level]
+        now += max(busy, INTERVAL)
+        state = step(state, now, busy, INTERVAL)
+        seen.append((now, state.level, busy))
+    return seen
+
+
+def changes(seen: list[tuple[float, str, float]]) -> int:
+    return sum(a[1] != b[1] for a, b in pairwise(seen))
+
+
+def test_fast_machine_stays_high() -> None:
+    assert changes(live(lambda t: 0.6 * INTERVAL, 60)) == 0
+
+
+@pytest.mark.parametrize(("cost", "level"), [(1.2, "medium"), (1.6, "low"), (5.0, "low")])
+def test_slow_machine_comes_down_and_keeps_its_rate_where_it_can(cost: float, level: str) -> None:
+    seen = live(lambda t: cost * INTERVAL, 60)
+    assert {s[1] for s in seen[-600:]} == {level}
+    assert seen[0][1] == "high"
+    if cost * COST[level] < 1:
+        assert all(busy <= INTERVAL for _, _, busy in seen[-600:])
+
+
+def test_climbs_back_when_the_machine_is_free_again() -> None:
+    seen = live(lambda t: (2.0 if t < 20 else 0.5) * INTERVAL, 80)
+    assert "low" in {level for t, level, _ in seen if t < 20}
+    assert seen[-1][1] == "high"
+
+
+def test_does_not_swing() -> None:
+    """On the edge of a level it settles: climbs that do not hold come ever more seldom."""
+    seen = live(lambda t: (0.75 if t % 20 < 10 else 1.3) * INTERVAL, 400)
+    first, last = [s for s in seen if s[0] < 200], [s for s in seen if s[0] >= 200]
+    assert changes(last) <= 10
+    assert changes(last) <= changes(first)
+
+
+def test_one_slow_frame_is_forgiven() -> None:
+    assert changes(live(lambda t: (12.0 if 10 < t < 10.03 else 0.6) * INTERVAL, 30)) == 0
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=300), st.floats(1e-3, 0.2))
+def test_level_moves_one_at_a_time(busy: list[float], interval: float) -> None:
+    state, now = GovernorState(), 0.0
+    for seconds in busy:
+        now += max(seconds, interval)
+        new = step(state, now, seconds, interval)
+        assert abs(LEVELS.index(new.level) - LEVELS.index(state.level)) <= 1
+        assert new.load >= 0
+        state = new
