@@ -69,7 +69,7 @@ def run(quality: str, live: bool, seconds: float) -> tuple[Pipeline, Slow]:
 def test_a_machine_too_slow_works_on_less() -> None:
     pipeline, estimator = run("auto", True, 2.5 * INTERVAL)
     assert estimator.seen[0][0] == 256
-    assert estimator.seen[-1][0] < 256 * 0.7
+    assert estimator.seen[-1][0] < 200
     assert pipeline.stats.quality == pipeline.quality != "high"
     assert pipeline.stats.summary()["quality"] == pipeline.quality
 
@@ -82,4 +82,4 @@ def test_what_is_asked_for_stays(quality: str, live: bool) -> None:
 
 
 def test_low_is_smaller_from_the_first_frame_on() -> None:
-    assert run("low", True, 0.0)[1].seen[0][0] < 256 * 0.7
+    assert run("low", True, 0.0)[1].seen[0][0] < 200
