@@ -73,8 +73,8 @@ def _by_colour(guide: Image, target: Plane, radius: int, eps: float) -> list[Pla
     return [x, y, z, mt - x * m[0] - y * m[1] - z * m[2]]
 
 
-def _matte(geometry: Geometry) -> Map:
-    """h x w x 4 for alpha."""
+def matte(geometry: Geometry) -> Map:
+    """The first plane of `coefficients`: h x w x 4 for alpha."""
     radius, eps = reference.ALPHA_FILTER
     planes = _by_colour(geometry.guide, geometry.alpha, radius, eps)
     return np.asarray(cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in planes]))
@@ -109,24 +109,20 @@ def _grown(planes: list[Plane], size: tuple[int, int]) -> Map:
 def coefficients(geometry: Geometry, pool: Executor | None = None) -> Map:
     """5 x h x w x 4 float32 (reference.PLANES). `pool`: works on the matte beside the surface."""
     planes = np.empty((5, *geometry.alpha.shape, 4), np.float32)
-    beside = pool.submit(_matte, geometry) if pool else None
+    beside = pool.submit(matte, geometry) if pool else None
     a, b = _surface(geometry, _luma(geometry.guide))
     for k in range(4):
         planes[k + 1, ..., :3] = a[..., k, None] * np.asarray(reference.LUMA, np.float32)
         planes[k + 1, ..., 3] = b[..., k]
-    planes[0] = beside.result() if beside else _matte(geometry)
+    planes[0] = beside.result() if beside else matte(geometry)
     return planes
 
 
-def matte_and_shape(geometry: Geometry, pool: Executor | None = None) -> tuple[Map, Map]:
-    """`coefficients` for light that is worked out on the geometry's own grid.
-
-    The matte's plane alone (h x w x 4), and the surface evaluated there: h x w x 4, depth and normal (not yet
-    of length one).
-    """
-    beside = pool.submit(_matte, geometry) if pool else None
+def shape(geometry: Geometry) -> Map:
+    """The surface evaluated on the geometry's own grid, for light that is worked out there: h x w x 4, depth
+    and normal (not yet of length one)."""
     luma = _luma(geometry.guide)
-    shape, b = _surface(geometry, luma)
-    shape *= luma[..., None]
-    shape += b
-    return np.asarray(beside.result() if beside else _matte(geometry)), np.asarray(shape)
+    found, b = _surface(geometry, luma)
+    found *= luma[..., None]
+    found += b
+    return found

@@ -16,9 +16,9 @@ from ..core.frames import Geometry, Image, Map
 from ..core.look import Look
 from ..core.projection import half_tangents, head_point
 from ..resize import resized
+from . import guided
 from .apply import Applier, times
 from .context import create_context, load_source
-from .guided import coefficients, matte_and_shape
 from .tiles import Box, around, can_reach, others, read_by, tiles
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
@@ -65,13 +65,14 @@ class OpenGLShader:
     def _shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
         size = image.shape[1], image.shape[0]
         self._resize(size, geometry.size)
+        small = image if self._sizes[1] == size else resized(image, self._sizes[1])
         matte = self._write_geometry(geometry)
         here, light = self._boxes(matte, self._sizes[1], look)
         out = np.empty_like(image)
         if not here:
             self._backdrop(image, [(0, 0, *size)], look, out)
             return out
-        self._write_picture(image, around(here))
+        self._write_picture(small, around(here))
         self._light(light, size, look, head_point(geometry, look.fov))
         self._draw_gain(here, look)
         if self.on_grid:
@@ -93,13 +94,14 @@ class OpenGLShader:
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Uploads it; returns the matte's plane."""
         if not self.on_grid:
-            planes = coefficients(geometry, self._pool)
+            planes = guided.coefficients(geometry, self._pool)
             self._targets["planes"].write(planes)
             return np.asarray(planes[0])
-        matte, shape = matte_and_shape(geometry, self._pool)
-        self._targets["planes"].write(matte)
-        self._targets["shape"].write(shape)
+        beside = self._pool.submit(guided.matte, geometry)
+        self._targets["shape"].write(guided.shape(geometry))
         self._targets["guide"].write(cv2.cvtColor(geometry.guide, cv2.COLOR_BGR2BGRA))
+        matte = beside.result()
+        self._targets["planes"].write(matte)
         return matte
 
     def _boxes(self, matte: Map, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
@@ -113,9 +115,6 @@ class OpenGLShader:
         return boxes, read_by(boxes, size, light_size)
 
     def _write_picture(self, image: Image, box: Box) -> None:
-        size = self._sizes[1]
-        if size != (image.shape[1], image.shape[0]):
-            image = resized(image, size)
         x0, y0, x1, y1 = box
         # Four channels: drivers repack three-channel pixels one by one, both ways.
         pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2BGRA)

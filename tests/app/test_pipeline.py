@@ -60,7 +60,7 @@ def run(quality: str, live: bool, seconds: float) -> tuple[Pipeline, Slow]:
     sink = open_sink("null", size=(160, 120), fps=25.0)
     try:
         pipeline = Pipeline(estimator, shader, [sink], lambda: look, Smoothing(), quality)
-        pipeline.run(Camera(), live=live, limit=60, stop=threading.Event(), tick=lambda stats: None)
+        pipeline.run(Camera(), live=live, limit=40, stop=threading.Event(), tick=lambda stats: None)
     finally:
         shader.close()
     return pipeline, estimator

@@ -17,9 +17,10 @@ from live_relight.core.frames import Geometry, Image
 from live_relight.core.look import Light, Look
 from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
+from live_relight.shade import guided
 from live_relight.shade.apply import Applier
 from live_relight.shade.context import load_source
-from live_relight.shade.guided import coefficients, matte_and_shape
+from live_relight.shade.guided import coefficients
 from live_relight.shade.opengl import OpenGLShader
 from live_relight.shade.tiles import can_reach, others, read_by, tiles
 
@@ -141,8 +142,8 @@ def test_coefficients_agree_with_numpy() -> None:
         values = [(c[i][..., :3] * guide).sum(-1) + c[i][..., 3] for c in (fast, plain)]
         np.testing.assert_allclose(values[0], values[1], atol=2e-3)
 
-    matte, shape = matte_and_shape(geometry)
-    np.testing.assert_array_equal(matte, fast[0])
+    shape = guided.shape(geometry)
+    np.testing.assert_array_equal(guided.matte(geometry), fast[0])
     for channel, i in enumerate((1, 2, 3, 4)):
         value = (fast[i][..., :3] * guide).sum(-1) + fast[i][..., 3]
         np.testing.assert_allclose(shape[..., channel], value, atol=1e-5)
