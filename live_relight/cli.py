@@ -139,9 +139,16 @@ def build_parser() -> argparse.ArgumentParser:
     _look_options(bench)
 
     add("doctor", "what was found, what is missing and the command that mends it")
-    engines = add("engines", "the networks that are shipped")
-    engines.add_argument("action", choices=["list", "info"], nargs="?", default="list")
-    engines.add_argument("name", nargs="?", help="which (info)")
+    engines = add("engines", "the networks that are shipped, and what is compiled of them")
+    engines.add_argument("action", choices=["list", "info", "build"], nargs="?", default="list")
+    engines.add_argument("name", nargs="?", help="which (info, build), or an .onnx file")
+    engines.add_argument(
+        "--target",
+        metavar="NAMES",
+        help="build for: ampere (and later), sm75, sm80, sm86, sm89, sm120, sm121, current; "
+        "several with commas (default ampere,sm75)",
+    )
+    engines.add_argument("--size", metavar="WxH", help="build for one input size (default: any)")
     presets = add("presets", "named light rigs")
     presets.add_argument("action", choices=["list", "show", "save"], nargs="?", default="list")
     presets.add_argument("name", nargs="?", help="which (show, save)")
@@ -205,6 +212,12 @@ def dispatch(args: argparse.Namespace) -> int:
     from .commands import lists
 
     if args.command == "engines":
+        if args.action == "build":
+            from .commands.engines import build_plans
+
+            return build_plans(args.name, args.target, args.size)
+        if args.target is not None or args.size is not None:
+            raise UsageError("--target and --size", todo="they belong to `engines build`")
         return lists.engines(args.action, args.name)
     if args.command == "presets":
         return lists.presets(args.action, args.name, settings_of(args))

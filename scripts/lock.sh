@@ -31,7 +31,7 @@ compile $everything --all-extras --build-deps-for editable
 for set in run dev train; do
     case $set in
         run) extras=("${program[@]}") ;;
-        dev) extras=("${program[@]}" --extra dev --extra openvino) ;;
+        dev) extras=("${program[@]}" --extra dev --extra openvino --extra tensorrt) ;;
         train) extras=(--extra train) ;;
     esac
     compile build/$set.lock --constraint $everything "${extras[@]}"

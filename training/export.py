@@ -1,4 +1,4 @@
-"""Checkpoint -> ONNX with the application's contract, checked, with its card.
+"""Checkpoint -> ONNX with the application's contract, checked, with its card and its float16 form.
 
     python -m training.export --checkpoint RUN/last.pt --out engines/first-light.onnx
 
@@ -28,6 +28,7 @@ TOLERANCE = 1e-4
 ASSETS = (
     "anny 0.6.2 (code Apache-2.0, data CC0-1.0)",
     "MakeHuman assets 8cf9645 (CC0-1.0)",
+    "ICT-FaceKit, light model: face relief (MIT)",
     "HDRIs of @pmndrs/assets 1.7.0 and Debian blender-data (CC0-1.0)",
 )
 CHECK_SIZES = ((256, 192), (288, 160), (224, 224), (160, 288))
@@ -143,7 +144,8 @@ def read_manifest(folder: Path) -> dict:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export, compare with torch, write the card."""
+    """Export, compare with torch, write the card and the float16 form."""
+    from training.half import write_half
     from training.synth.make import commit
 
     model = load_model(str(args.checkpoint))
@@ -161,6 +163,8 @@ def run(args: argparse.Namespace) -> None:
     rows = card_rows(model, args.out, manifest, figures, trained, args.commit or commit())
     write_card(args.out.with_suffix(".toml"), rows)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, largest difference from torch {error:.1e}")
+    half = write_half(args.out)
+    print(f"{half}: {half.stat().st_size / 2**20:.1f} MiB")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ class Weights:
     """How much each term counts."""
 
     normal: float = 2.5
-    relief: float = 0.7
+    relief: float = 2.0
     depth: float = 4.0
     depth_mean: float = 0.15  # share of a picture's mean log-depth error that still counts
     gradient: float = 4.0

@@ -120,17 +120,38 @@ def _engines() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
+    from ..geometry import cards
+
+    driver = cards.find()
+    smi = _nvidia_smi()
+    version = f", driver {smi}" if smi else ""
+    for card in driver.cards:
+        text = f"{card.name} ({card.target}), {card.memory / 2**30:.0f} GiB{version}, CUDA {driver.cuda}"
+        yield Finding("ok", "NVIDIA GPU", text)
+    if driver.fault:
+        # With a driver installed that fails, there is something to mend.
+        todo = "mend the driver; `nvidia-smi` says more" if driver.cuda or smi else ""
+        yield Finding("missing", "NVIDIA GPU", f"{driver.fault}; everything runs on the CPU", todo)
+
+
+def _nvidia_smi() -> str:
+    """The driver's own version number, which only its tool knows; '' without it."""
     tool = shutil.which("nvidia-smi")
     if not tool:
-        yield Finding("missing", "NVIDIA GPU", "no driver found; everything runs on the CPU")
-        return
-    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+        return ""
+    query = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
-    if done.returncode == 0:
-        yield Finding("ok", "NVIDIA GPU", done.stdout.strip().replace("\n", "; "))
-    else:
-        yield Finding("missing", "NVIDIA GPU", done.stderr.strip() or "nvidia-smi fails", "mend the driver")
+    return (done.stdout.splitlines() or [""])[0].strip() if done.returncode == 0 else ""
 
 
 def _tensorrt() -> Iterator[Finding]:
-    yield Finding("missing", "TensorRT", "engines for it come in a later version; the CPU engine is used")
+    from ..geometry import cards, trt_library
+
+    library, why = trt_library.look()
+    if library is None:
+        text = f"none that loads: {'; '.join(why)}"
+        yield Finding("missing", "TensorRT", text, trt_library.how_to_install())
+        return
+    yield Finding("ok", "TensorRT", f"{library.title} ({library.origin}); `engines build` works")
+    fault = cards.find().fault or "this version compiles engines for it but does not run them yet"
+    yield Finding("missing", "TensorRT", f"not used: {fault}; the CPU engine is used")

@@ -21,8 +21,24 @@ def engines(action: str, name: str | None) -> int:
         size = item.path.stat().st_size / 1e6
         mark = "*" if item.name == network.DEFAULT else " "
         print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
-    print("compiled for TensorRT: none (not in this version)")
+    _plans()
     return 0
+
+
+def _plans() -> None:
+    from ..geometry.plans import list_plans
+
+    found = list_plans()
+    none = "" if found else " none (`engines build` compiles, with or without a GPU)"
+    print(f"compiled for TensorRT:{none}")
+    for plan in found:
+        size = f"{plan.size / 1e6:5.1f} MB"
+        if plan.key is None or plan.fault:
+            print(f"  {plan.path.name} {size}  damaged: {plan.fault}")
+        else:
+            key = plan.key
+            made = f"{key.shapes} {key.precision}, {key.library} {key.version}"
+            print(f"  {key.network:16} {size}  for {key.target}, {made}: {plan.path}")
 
 
 def presets(action: str, name: str | None, settings: Settings) -> int:

@@ -1,0 +1,38 @@
+"""`engines build`: a network compiled to TensorRT plans, on any machine."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+from tqdm import tqdm
+
+from ..geometry import build, network, trt_library
+
+
+def build_plans(name: str | None, targets: str | None, size: str | None) -> int:
+    """Prints the path of each plan, one a line; everything else goes to stderr."""
+    wanted = build.parse_targets(targets)
+    found = network.find_network(name or network.DEFAULT)
+    network.verify(found)
+    shapes = build.shapes_for(found, size)
+    library = trt_library.require()
+    _say(f"compiling with {library.title}")
+    for target in wanted:
+        label = f"{found.name} for {target}"
+        # disable=None: no bar where stderr is no terminal.
+        form = "{l_bar}{bar}| {elapsed}"
+        with tqdm(desc=label, total=1.0, bar_format=form, leave=False, disable=None) as bar:
+            path = build.build(found, target, shapes, library, _say, partial(_show, bar))
+        print(path, flush=True)
+    return 0
+
+
+def _show(bar: Any, part: float) -> None:
+    bar.n = part
+    bar.refresh()
+
+
+def _say(line: str) -> None:
+    tqdm.write(f"live-relight: {line}", file=sys.stderr)

@@ -1,0 +1,259 @@
+"""Compiled plans: a cache in the user's cache folder that may be deleted at any time.
+
+`NAME-LIBRARY-TARGET-SHAPES-KEY.plan` is the library's own file; `.json` beside it says what it was made from,
+with its checksum: a plan counts only if all of that agrees. A `.lock` keeps two programs from compiling one
+plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ..core.errors import LiveRelightError, SinkError
+from ..core.paths import read_whole, reason
+from ..files import make_folder, write_whole
+from .trt_library import Library
+
+FORMAT = 1
+"""Of the .json file; another number is another program's."""
+LARGEST = 2_000_000_000
+"""Bytes of a plan that we read."""
+ABANDONED = 3600.0
+"""Seconds after which an unfinished file was left by a program that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Everything that a plan depends on. `onnx`: sha256 of the file that is compiled; `shapes`: '384x288',
+    or 'smallest..usual..largest'; `precision`: 'float16', or 'as given' for what the file itself says."""
+
+    network: str
+    onnx: str
+    library: str
+    version: str
+    target: str
+    precision: str
+    shapes: str
+
+    @property
+    def digest(self) -> str:
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def stem(self) -> str:
+        """Start of the file's name, the same for every version of library and network."""
+        shapes = "any-size" if ".." in self.shapes else self.shapes
+        words = (self.network[:40], self.library, self.target, shapes)
+        return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", word) for word in words)
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"{self.stem}-{self.digest}.plan"
+
+    def replaces(self, other: Key) -> bool:
+        """True for an older version: the same use of the same network, made from or with something else."""
+        return other != self and self == dataclasses.replace(
+            other, onnx=self.onnx, version=self.version, precision=self.precision
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan in the cache. `fault`: why it cannot be used, '' where it can; `key` None: it does not say;
+    `size` in bytes."""
+
+    path: Path
+    size: int
+    key: Key | None
+    fault: str
+
+
+class _UnusableError(Exception):
+    """Why a plan cannot be used."""
+
+
+def cache_folder() -> Path:
+    """Where plans are kept. Raises LiveRelightError where the system names no home."""
+    if sys.platform == "win32":
+        given, usual = os.environ.get("LOCALAPPDATA", ""), Path("AppData", "Local")
+    elif sys.platform == "darwin":
+        given, usual = "", Path("Library", "Caches")
+    else:
+        given, usual = os.environ.get("XDG_CACHE_HOME", ""), Path(".cache")
+    try:
+        # A relative XDG_CACHE_HOME is to be ignored, says its specification.
+        base = Path(given) if os.path.isabs(given) else Path.home() / usual
+    except RuntimeError:
+        raise LiveRelightError("compiled plans", "no home folder", todo="set HOME") from None
+    return base / "live-relight" / "plans"
+
+
+def obtain(key: Key, library: Library, make: Callable[[], bytes], say: Callable[[str], None]) -> Path:
+    """The plan's file: the one that is there if it can be used, else what `make` gives, which is called once
+    however many programs ask at the same time. `say` takes lines for people.
+
+    Raises SinkError where the cache cannot be written, and whatever `make` raises.
+    """
+    folder = cache_folder()
+    make_folder(folder)
+    path = key.path(folder)
+    with _locked(folder / f"{key.stem}.lock", say):
+        try:
+            load(path, key, library)
+        except FileNotFoundError:
+            pass
+        except _UnusableError as fault:
+            say(f"{path.name}: {fault}; compiling it again")
+        else:
+            say(f"{key.network} for {key.target}, {key.shapes}: compiled already")
+            return path
+        start = time.perf_counter()
+        plan = make()
+        _store(path, key, plan)
+        spent = f"{time.perf_counter() - start:.1f} s, {len(plan) / 1e6:.1f} MB"
+        say(f"{key.network} for {key.target}, {key.shapes}: compiled in {spent}")
+        _tidy(path, key, say)
+    return path
+
+
+def load(path: Path, key: Key | None, library: Library | None) -> bytes:
+    """The plan, checked. Raises FileNotFoundError, or _UnusableError with the reason.
+
+    `key` None: whatever the plan says it was made from. `library` None: its header is not looked at.
+    """
+    try:
+        plan = read_whole(path, LARGEST)
+        _, said, checksum = _card(path)
+    except FileNotFoundError:
+        if not os.path.lexists(path):
+            raise
+        raise _UnusableError("nothing says what it was made from") from None
+    except OSError as error:
+        raise _UnusableError(reason(error)) from error
+    if key is not None and said != key:
+        raise _UnusableError("made from something else")
+    if len(plan) != checksum[0]:
+        raise _UnusableError(f"{len(plan)} bytes, expected {checksum[0]}")
+    if hashlib.sha256(plan).hexdigest() != checksum[1]:
+        raise _UnusableError("its contents have changed since it was compiled")
+    faults = header_faults(plan, library) if library else ()
+    for fault in ("MALFORMED_ENGINE", "VERSION_MISMATCH"):  # the others are the card's or the driver's
+        if fault in faults:
+            raise _UnusableError(f"the library refuses it ({fault.lower().replace('_', ' ')})")
+    return plan
+
+
+def header_faults(plan: bytes, library: Library) -> tuple[str, ...]:
+    """What the library finds in a plan's first bytes against running it here, in its own words, such as
+    MALFORMED_ENGINE, VERSION_MISMATCH, UNSUPPORTED_CC; without a driver it tells only the first of them."""
+    if not hasattr(library.api.Runtime, "get_engine_validity"):  # the classical library
+        return ()
+    library.log.clear()
+    runtime = library.api.Runtime(library.log.receiver)
+    _, found = runtime.get_engine_validity(plan[: runtime.engine_header_size])
+    names = library.api.EngineInvalidityDiagnostics.__members__
+    return tuple(name for name, bit in names.items() if int(bit) & int(found))
+
+
+def list_plans() -> list[Plan]:
+    """Every plan in the cache, by name, checked as far as that goes without the library."""
+    found = []
+    for path in sorted(cache_folder().glob("*.plan")):
+        key, size, fault = None, 0, ""
+        with contextlib.suppress(OSError):
+            size = path.stat().st_size
+        with contextlib.suppress(OSError, _UnusableError):
+            key = _card(path)[1]
+        try:
+            load(path, key, None)
+        except FileNotFoundError:
+            continue  # another program removed it
+        except _UnusableError as error:
+            fault = str(error)
+        found.append(Plan(path, size, key, fault))
+    return found
+
+
+def _card(path: Path) -> tuple[Path, Key, tuple[int, str]]:
+    """The file that describes a plan, what the plan was made from, its length and sha256."""
+    card = path.with_suffix(".json")
+    text = read_whole(card, 100_000)
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise _UnusableError("described by another version of this program")
+        checksum = (int(data["bytes"]), str(data["sha256"]))
+        return card, Key(**{field: str(value) for field, value in data["key"].items()}), checksum
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _UnusableError(f"{card.name} cannot be read") from None
+
+
+def _store(path: Path, key: Key, plan: bytes) -> None:
+    """The plan first: a program that dies in between leaves a plan that does not agree with its card."""
+    data = {
+        "format": FORMAT,
+        "key": dataclasses.asdict(key),
+        "bytes": len(plan),
+        "sha256": hashlib.sha256(plan).hexdigest(),
+    }
+    write_whole(path, plan)
+    write_whole(path.with_suffix(".json"), (json.dumps(data, indent=1) + "\n").encode())
+
+
+def _tidy(path: Path, key: Key, say: Callable[[str], None]) -> None:
+    """Removes what this plan replaces, and what programs that died left unfinished."""
+    for old in path.parent.glob("*.plan"):
+        with contextlib.suppress(OSError, _UnusableError):
+            card, made_from, _ = _card(old)
+            if key.replaces(made_from):
+                old.unlink()
+                card.unlink()
+                say(f"{old.name}: of another version of the network or of the library; removed")
+    for part in path.parent.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
+
+
+@contextlib.contextmanager
+def _locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Holds the lock; waits for who has it. The system gives back the lock of a program that died."""
+    try:
+        file = path.open("a+b")
+    except OSError as error:
+        raise SinkError(f"cannot write {path}", reason(error)) from error
+    with file:  # the file stays: were it removed, two programs could hold two locks of one name
+        if not _try_lock(file):
+            say("another program is compiling the same; waiting for it")
+            while not _try_lock(file):
+                time.sleep(0.1)
+        yield
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # A file system without locks: two programs may compile the same, each file is still whole.
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
+    return True
