@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 LEVELS = ("low", "medium", "high")
 SHARES = {"low": 0.5, "medium": 0.62, "high": 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-COST = {"low": 0.55, "medium": 0.72, "high": 1.0}
+COST = {"low": 0.7, "medium": 0.78, "high": 1.0}
 """What a frame takes at a level, as a share of `high` (docs/performance.md)."""
 
 FULL, ROOM = 0.97, 0.80
@@ -46,7 +46,7 @@ def step(state: GovernorState, now: float, busy: float, interval: float) -> Gove
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing
         return replace(state, changed=now)
-    weight = min(interval / MEMORY, 1.0)
+    weight = min(max(busy, interval) / MEMORY, 1.0)
     load = state.load + (load - state.load) * weight if state.load else load
     state = replace(state, load=load)
     rested, index = now - changed, LEVELS.index(state.level)

@@ -36,10 +36,11 @@ def test_fast_machine_stays_high() -> None:
 @pytest.mark.parametrize(("cost", "level"), [(1.2, "medium"), (1.6, "low"), (5.0, "low")])
 def test_slow_machine_comes_down_and_keeps_its_rate_where_it_can(cost: float, level: str) -> None:
     seen = live(lambda t: cost * INTERVAL, 60)
-    assert {s[1] for s in seen[-600:]} == {level}
+    end = seen[len(seen) // 2 :]
+    assert {s[1] for s in end} == {level}
     assert seen[0][1] == "high"
     if cost * COST[level] < 1:
-        assert all(busy <= INTERVAL for _, _, busy in seen[-600:])
+        assert all(busy <= INTERVAL for _, _, busy in end)
 
 
 def test_climbs_back_when_the_machine_is_free_again() -> None:
@@ -57,7 +58,12 @@ def test_does_not_swing() -> None:
 
 
 def test_one_slow_frame_is_forgiven() -> None:
-    assert changes(live(lambda t: (12.0 if 10 < t < 10.03 else 0.6) * INTERVAL, 30)) == 0
+    assert changes(live(lambda t: (6.0 if 10 < t < 10.03 else 0.5) * INTERVAL, 30)) == 0
+
+
+def test_very_slow_machine_comes_down_within_seconds() -> None:
+    seen = live(lambda t: 20 * INTERVAL, 12)
+    assert next(t for t, level, _ in seen if level == "low") < 6
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=300), st.floats(1e-3, 0.2))
