@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.training.doll import blob, build, garment, make_doll, make_figure, make_wardrobe, pose  # noqa: F401
-from training.synth.gl import LAYOUT, Piece, Skin
+from training.synth.gl import Piece, Skin
 from training.synth.parts import PARTS, part_of
 from training.synth.places.framing import draw_view
+from training.synth.things import LAYOUT
 from training.synth.wear import held, props, scalp, shells, trims
 from training.synth.wear.dress import Wardrobe, draw_hold, dress
 from training.synth.wear.finish import draw_prop_looks

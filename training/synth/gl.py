@@ -18,16 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.meshes import F32, I32
-from training.synth.parts import OTHER, part_of
+from training.synth.parts import OTHER
+from training.synth.things import Actor, Drawable, set_value
+from training.synth.tiles import TILE, disc, middles
 
 SHADERS = Path(__file__).parent / "shaders"
-LAYOUT = (("in_position", 3), ("in_normal", 3), ("in_label", 3), ("in_uv", 2), ("in_rest", 3), ("in_aux", 2))
-STRIDE = sum(n for _, n in LAYOUT) * 4
 MATERIALS = ("skin", "eye", "plain", "brow", "hair", "cloth")
 SHADOW_SIZE = 320
-BOTH = ((True,) * 4, (True,) * 4, (True,) * 4, (True,) * 4)
-COLOUR_ONLY = ((True,) * 4, (True,) * 4, (False,) * 4, (True,) * 4)
-MAPS = ("albedo_map", "normal_map", "label_map", "part_map")
+SKY_PROBES, SHADOW_PROBES = 20, 16  # in four pixels: of the depth for occlusion, of the shadow map
+BOTH = ((True,) * 4, (True,) * 4, (True,) * 4)
+COLOUR_ONLY = ((True,) * 4, (True,) * 4, (False,) * 4)
+MAPS = ("albedo_map", "normal_map", "label_map")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Piece:
 
     vertices: [N,16] float32 = position, normal, label normal, uv, rest position, two masks;
     tri: [F,3] int32; labelled: False for what stands before the person without being shape
-    (glasses): it shows in the colour picture only.
+    (glasses): it shows in the colour picture only. closed: the triangles face outward and what is
+    behind them is hidden, so that only those toward a lamp need to cast its shadow.
     """
 
     role: str
@@ -44,6 +46,7 @@ class Piece:
     vertices: F32
     tri: I32
     labelled: bool = True
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Lamps:
 
 
 def pack(position: F32, normal: F32, label: F32, uv: F32, rest: F32, aux: F32) -> F32:
-    """Interleave the attributes of `LAYOUT` into [N,16] float32."""
+    """Interleave the attributes of `things.LAYOUT` into [N,16] float32."""
     return np.concatenate([position, normal, label, uv, rest, aux], 1).astype(np.float32)
 
 
@@ -108,11 +111,15 @@ class Renderer:
             for m in MATERIALS
         }
         self.shadow_program = self._program("shadow.vert", "shadow.frag")
-        self.light_program = self._program("screen.vert", "light.frag")
-        self.screen = self.gl.vertex_array(self.light_program, [])
-        self.maps = [
-            self.gl.texture(self.size, n, dtype=d) for n, d in ((4, "f1"), (4, "f2"), (4, "f4"), (1, "f1"))
-        ]
+        self.open_program = self._tiled("open.frag", SKY_PROBES)
+        self.light_program = self._tiled("light.frag", SHADOW_PROBES)
+        columns, rows = -(-width // TILE), -(-height // TILE)
+        self.tiles = self.gl.buffer(reserve=8 * columns * rows)
+        self.open_tiles, self.light_tiles = (
+            self.gl.vertex_array(program, [(self.tiles, "2f", "middle")])
+            for program in (self.open_program, self.light_program)
+        )
+        self.maps = [self.gl.texture(self.size, 4, dtype=kind) for kind in ("f1", "f2", "f4")]
         for tex in self.maps:
             tex.filter = (moderngl.NEAREST, moderngl.NEAREST)
         self.depth = self.gl.depth_renderbuffer(self.size)
@@ -123,12 +130,14 @@ class Renderer:
         self.shadow_fbo = self.gl.framebuffer(depth_attachment=self.shadow_map)
         self.resolve_program = self._program("screen.vert", "resolve.frag")
         self.resolve_screen = self.gl.vertex_array(self.resolve_program, [])
-        kinds = ((4, "f1"), (4, "f2"), (4, "f4"), (4, "f1"))
-        self.resolved = [self.gl.texture((width, height), n, dtype=d) for n, d in kinds]
+        self.resolved = [self.gl.texture((width, height), 4, dtype=kind) for kind in ("f1", "f2", "f4", "f1")]
         for tex in self.resolved:
             tex.filter = (moderngl.NEAREST, moderngl.NEAREST)
         self.resolve_fbo = self.gl.framebuffer(self.resolved)
-        self.target = self.gl.framebuffer([self.gl.texture((width, height), 4, dtype="f2")])
+        self.sky = self.gl.texture((width, height), 1, dtype="f4")
+        self.sky.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        self.sky_fbo = self.gl.framebuffer([self.sky])
+        self.target = self.gl.framebuffer([self.gl.texture((width, height), 4, dtype="f4")])
         lattice = np.random.default_rng(5).integers(0, 256, (32, 32, 32, 4), np.uint8)
         self.noise = self.gl.texture3d((32, 32, 32), 4, lattice.tobytes())
         self.textures: dict[Path, moderngl.Texture] = {}
@@ -137,6 +146,17 @@ class Renderer:
         return self.gl.program(
             vertex_shader=(SHADERS / vertex).read_text(), fragment_shader=(SHADERS / fragment).read_text()
         )
+
+    def _tiled(self, fragment: str, probes: int) -> moderngl.Program:
+        """A program over tiles of the finished G-buffer; its four pixels look at `probes` places."""
+        common = f"#version 330\n#define PROBES {probes}\n" + (SHADERS / "screen.glsl").read_text()
+        program = self.gl.program(
+            vertex_shader=(SHADERS / "tile.vert").read_text(),
+            fragment_shader=common + (SHADERS / fragment).read_text(),
+        )
+        program["probes"].write(disc(probes).tobytes())
+        program["side"].value = float(TILE)
+        return program
 
     def texture(self, path: Path) -> moderngl.Texture:
         """A picture file as a mip-mapped texture, at most 512 wide, kept for later."""
@@ -180,20 +200,21 @@ class Renderer:
             self.gbuffer.color_mask = BOTH if thing.piece.labelled else COLOUR_ONLY
             thing.draw(actor.looks[thing.piece.role], replace(view, view=view.view @ actor.place))
         self.gbuffer.color_mask = BOTH
-        return self._resolve()
+        return self._resolve(view)
 
-    def _resolve(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _resolve(self, view: View) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Average the G-buffer 2x2 and read the labels back."""
         self.gl.enable_only(moderngl.NOTHING)
         self.resolve_fbo.use()
         for k, name in enumerate(MAPS):
             self.maps[k].use(k)
             set_value(self.resolve_program, name, k)
-        set_value(self.resolve_program, "other", OTHER / 255)
+        set_value(self.resolve_program, "other", float(OTHER))
         self.resolve_screen.render(moderngl.TRIANGLES, vertices=3)
         width, height = self.out
-        label = np.frombuffer(self.resolved[2].read(), np.float32).reshape(height, width, 4)[::-1].copy()
+        label = cv2.flip(np.frombuffer(self.resolved[2].read(), np.float32).reshape(height, width, 4), 0)
         self.covers = np.frombuffer(self.resolved[3].read(), np.uint8).reshape(height, width, 4)[::-1]
+        self._open(view)
         return label, self.covers[..., 1].astype(np.float32) / 255
 
     def more(self) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -203,97 +224,71 @@ class Renderer:
         albedo = np.frombuffer(self.resolved[0].read(), np.uint8).reshape(height, width, 4)[::-1, :, :3]
         return self.covers[..., 0].astype(np.float32) / 255, self.covers[..., 2].copy(), albedo.copy()
 
-    def cast(self, things: Sequence[Drawable | Actor], light_from_scene: F32) -> None:
-        """Render the shadow map of the first lamp."""
-        self.gl.enable_only(moderngl.DEPTH_TEST)
+    def cast(
+        self,
+        things: Sequence[Drawable | Actor],
+        light_from_scene: F32,
+        part: tuple[float, float, float, float] = (-1.0, -1.0, 1.0, 1.0),
+    ) -> None:
+        """Render the shadow map of the first lamp; only `part` (left, low, right, high, -1..1) counts."""
         self.shadow_fbo.use()
+        self.shadow_fbo.scissor = None
         self.shadow_fbo.clear(depth=1.0)
+        left, low, right, high = (round((v + 1) / 2 * SHADOW_SIZE) for v in part)
+        self.shadow_fbo.scissor = (left, low, max(right - left, 1), max(high - low, 1))
         for thing in things:
             matrix = light_from_scene @ thing.place if isinstance(thing, Actor) else light_from_scene
             self.shadow_program["light"].write(np.ascontiguousarray(matrix.T, np.float32).tobytes())
-            for piece in thing.things if isinstance(thing, Actor) else [thing]:
-                piece.cast()
+            pieces = thing.things if isinstance(thing, Actor) else [thing]
+            pieces = [p for p in pieces if p.casts and p.reaches(matrix, part)]
+            for closed, sides in ((True, moderngl.CULL_FACE), (False, moderngl.NOTHING)):
+                self.gl.enable_only(moderngl.DEPTH_TEST | sides)
+                for piece in pieces:
+                    if piece.piece.closed == closed:
+                        piece.cast()
 
-    def light(self, lamps: Lamps, view: View, shadow_from_camera: F32) -> NDArray[np.float32]:
-        """Shade the G-buffer; linear RGB (not premultiplied) and 1 where lit, [H,W,4] float16."""
-        self.gl.enable_only(moderngl.NOTHING)
-        self.target.use()
-        for k, name in enumerate(MAPS[:3]):
-            self.resolved[k].use(k)
-            set_value(self.light_program, name, k)
-        self.shadow_map.use(3)
-        set_value(self.light_program, "shadow_map", 3)
+    def _open(self, view: View) -> None:
+        """Find the tiles that hold anything, and how much of the sky is seen there."""
+        found = middles(self.covers[::-1, :, 0])
+        self.tile_count = len(found)
+        if not self.tile_count:
+            return
+        self.tiles.write(found.tobytes())
+        self._to_tiles(self.open_program, self.sky_fbo, view)
+        self.open_tiles.render(moderngl.POINTS, vertices=self.tile_count)
+
+    def _to_tiles(self, program: moderngl.Program, target: moderngl.Framebuffer, view: View) -> None:
+        """Make `target` and what every program over tiles reads current."""
+        self.gl.enable_only(moderngl.PROGRAM_POINT_SIZE)
+        target.use()
+        self.resolved[2].use(0)
+        set_value(program, "label_map", 0)
+        set_value(program, "tan_half", view.tan_half)
+        set_value(program, "lens", view.lens)
+
+    def light(self, lamps: Lamps, view: View, shadow_from_camera: F32) -> F32:
+        """Shade the G-buffer; linear RGB [H,W,3], not premultiplied, 0 where nothing is."""
+        program = self.light_program
+        width, height = self.out
+        self._to_tiles(program, self.target, view)
+        self.target.clear()
+        maps = {"albedo_map": self.resolved[0], "normal_map": self.resolved[1]}
+        maps |= {"open_map": self.sky, "shadow_map": self.shadow_map}
+        for k, (name, texture) in enumerate(maps.items(), 1):
+            texture.use(k)
+            set_value(program, name, k)
         for name, value in (("sh", lamps.sh), ("place", lamps.place), ("power", lamps.power)):
-            self.light_program[name].write(np.ascontiguousarray(value, np.float32).tobytes())
-        self.light_program["shadow_from_camera"].write(np.ascontiguousarray(shadow_from_camera.T).tobytes())
-        set_value(self.light_program, "shadow", lamps.shadow)
-        set_value(self.light_program, "tan_half", view.tan_half)
-        set_value(self.light_program, "lens", view.lens)
-        set_value(self.light_program, "subsurface", lamps.subsurface)
-        self.screen.render(moderngl.TRIANGLES, vertices=3)
-        raw = np.frombuffer(self.target.color_attachments[0].read(), np.float16)
-        return raw.reshape(self.out[1], self.out[0], 4)[::-1]
+            program[name].write(np.ascontiguousarray(value, np.float32).tobytes())
+        program["shadow_from_camera"].write(np.ascontiguousarray(shadow_from_camera.T).tobytes())
+        lit = np.flatnonzero(lamps.power.any(1))
+        set_value(program, "lamps", int(lit[-1]) + 1 if len(lit) else 1)
+        set_value(program, "shadow", lamps.shadow)
+        set_value(program, "subsurface", lamps.subsurface)
+        if self.tile_count:
+            self.light_tiles.render(moderngl.POINTS, vertices=self.tile_count)
+        raw = np.frombuffer(self.target.color_attachments[0].read(), np.float32).reshape(height, width, 4)
+        return np.asarray(cv2.flip(cv2.cvtColor(raw, cv2.COLOR_RGBA2RGB), 0), np.float32)
 
     def close(self) -> None:
         """Release the context; harmless twice."""
         self.gl.release()
-
-
-def set_value(program: moderngl.Program, name: str, value: Any) -> None:
-    """Set a uniform that the compiler may have dropped."""
-    if name in program:
-        program[name].value = value
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Somebody on the stage: uploaded pieces, their looks by role, and place [4,4]: own space -> scene."""
-
-    things: list[Drawable]
-    looks: dict[str, Skin]
-    place: F32 = field(default_factory=lambda: np.eye(4, dtype=np.float32))
-
-
-class Drawable:
-    """One piece on the GPU."""
-
-    def __init__(self, renderer: Renderer, piece: Piece) -> None:
-        self.renderer, self.piece = renderer, piece
-        gl = renderer.gl
-        self.vertices = gl.buffer(np.ascontiguousarray(piece.vertices).tobytes())
-        self.indices = gl.buffer(np.ascontiguousarray(piece.tri, np.int32).tobytes())
-        program = renderer.programs[piece.material]
-        used = [(f"{n}f" if name in program else f"{4 * n}x", name) for name, n in LAYOUT]
-        # ModernGL refuses attributes that the compiler dropped: the format skips their bytes.
-        form = " ".join(f for f, _ in used)
-        names = [name for f, name in used if f.endswith("f")]
-        self.array = gl.vertex_array(program, [(self.vertices, form, *names)], self.indices)
-        rest = f"3f {STRIDE - 12}x"
-        self.caster = gl.vertex_array(
-            renderer.shadow_program, [(self.vertices, rest, "in_position")], self.indices
-        )
-
-    def draw(self, skin: Skin, view: View) -> None:
-        """Into the bound G-buffer."""
-        program = self.array.program
-        program["view"].write(np.ascontiguousarray(view.view.T).tobytes())
-        program["projection"].write(np.ascontiguousarray(view.projection.T).tobytes())
-        set_value(program, "lens", view.lens)
-        set_value(program, "part", part_of(self.piece.role) / 255)
-        self.renderer.noise.use(7)
-        set_value(program, "noise_map", 7)
-        for k, (name, path) in enumerate(sorted(skin.textures.items())):
-            self.renderer.texture(path).use(k)
-            set_value(program, name, k)
-        for name, value in skin.values.items():
-            set_value(program, name, value)
-        self.array.render(moderngl.TRIANGLES)
-
-    def cast(self) -> None:
-        """Into the bound shadow map."""
-        self.caster.render(moderngl.TRIANGLES)
-
-    def release(self) -> None:
-        """Free the buffers."""
-        for thing in (self.array, self.caster, self.vertices, self.indices):
-            thing.release()

@@ -135,6 +135,11 @@ def make(recipe: Recipe, job: Job) -> None:
     clips = (numbers[0] * CLIPS_PER_SHARD, (numbers[-1] + 1) * CLIPS_PER_SHARD) if numbers else (0, 0)
     make_bank(job.bank, recipe, clips, job.assets)
     todo = [s for s in wanted if not shard_path(job.out, s).exists()]
+    for name in (
+        "MALLOC_TRIM_THRESHOLD_",
+        "MALLOC_MMAP_THRESHOLD_",
+    ):  # glibc keeps freed pictures for the next
+        os.environ.setdefault(name, str(2**28))
     context = mp.get_context("spawn")
     team = [
         context.Process(target=work, args=(recipe, job, todo[k :: job.jobs]), daemon=True)

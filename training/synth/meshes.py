@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +30,46 @@ class Mesh:
 
 def read_obj(path: Path) -> Mesh:
     """Read `v`, `vt` and `f` lines; polygons become fans of triangles."""
-    verts, uvs = [], []
-    tri: list[tuple[int, int, int]] = []
-    tri_uv: list[tuple[int, int, int]] = []
-    for line in path.read_text(errors="replace").splitlines():
-        part = line.split()
-        if not part:
-            continue
-        if part[0] == "v":
-            verts.append([float(x) for x in part[1:4]])
-        elif part[0] == "vt":
-            uvs.append([float(x) for x in part[1:3]])
-        elif part[0] == "f":
-            corner = [p.split("/") for p in part[1:]]
-            vi = [int(c[0]) - 1 for c in corner]
-            ti = [int(c[1]) - 1 if len(c) > 1 and c[1] else 0 for c in corner]
-            for k in range(1, len(vi) - 1):
-                tri.append((vi[0], vi[k], vi[k + 1]))
-                tri_uv.append((ti[0], ti[k], ti[k + 1]))
-    uv = np.asarray(uvs or [[0.0, 0.0]], np.float32)
-    return Mesh(np.asarray(verts, np.float32), uv, np.asarray(tri, np.int32), np.asarray(tri_uv, np.int32))
+    text = path.read_text(errors="replace")
+    verts, uvs, faces = (
+        re.findall(rf"^\s*{kind}[ \t]+(.*)", text, re.MULTILINE) for kind in ("v", "vt", "f")
+    )
+    uv = _table(uvs, 2) if uvs else np.zeros((1, 2))
+    count = np.array([len(face.split()) for face in faces], np.int64)
+    corner = _corners(" ".join(faces), int(count.sum()))
+    # Triangle k of a polygon has its corners 0, k + 1 and k + 2.
+    fans = count - 2
+    first, step = np.repeat(np.cumsum(count) - count, fans), np.arange(fans.sum())
+    step = step - np.repeat(np.cumsum(fans) - fans, fans)
+    fan = np.stack([first, first + step + 1, first + step + 2], 1)
+    tri, tri_uv = (column[fan].astype(np.int32) for column in corner.T)
+    return Mesh(_table(verts, 3).astype(np.float32), uv.astype(np.float32), tri, tri_uv)
+
+
+WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
+
+
+def _corners(text: str, count: int) -> NDArray[np.int64]:
+    """(position, uv) [count,2], from 0, of corners as OBJ writes them: a, a/b, a//c or a/b/c."""
+    slashes = text.translate(WITHOUT_DIGITS).split()  # of each corner that has any
+    if "//" in text or len(slashes) not in (0, count) or len(set(slashes)) > 1:
+        words = [word.split("/") for word in text.split()]
+        return np.array([[int(w[0]) - 1, int(w[1]) - 1 if len(w) > 1 and w[1] else 0] for w in words])
+    numbers = _numbers(text.replace("/", " ")).astype(np.int64).reshape(count, -1) - 1
+    return numbers[:, :2] if slashes else np.concatenate([numbers, np.zeros_like(numbers)], 1)
+
+
+def _numbers(text: str) -> NDArray[np.float64]:
+    """All numbers of a text that holds nothing else."""
+    return np.fromstring(text, sep=" ")
+
+
+def _table(rows: list[str], width: int) -> NDArray[np.float64]:
+    """The first `width` numbers of each row [N,width]."""
+    numbers = _numbers(" ".join(rows))
+    if len(numbers) != width * len(rows):
+        numbers = _numbers(" ".join(" ".join(row.split()[:width]) for row in rows))
+    return numbers.reshape(len(rows), width)
 
 
 @dataclass(frozen=True)
@@ -70,11 +91,15 @@ class Fit:
 
 def read_mhclo(path: Path) -> Fit:
     """Parse both line forms of the format: one vertex, or a weighted triangle with an offset."""
-    index, weight, offset = [], [], []
+    rows: list[str] = []
     scale: dict[str, tuple[int, int, float]] = {}
     hidden: list[int] = []
     mode = ""
     for line in path.read_text(errors="replace").splitlines():
+        head = line[:1]
+        if mode == "verts" and (head.isdigit() or head in ("-", " ", "\t")):
+            rows.append(line)
+            continue
         part = line.split()
         if not part or part[0].startswith("#"):
             continue
@@ -86,24 +111,21 @@ def read_mhclo(path: Path) -> Fit:
             mode = "delete"
         elif mode == "delete":
             hidden += _ranges(part)
-        elif mode == "verts" and part[0].lstrip("-").isdigit():
-            if len(part) >= 9:
-                index.append([int(p) for p in part[:3]])
-                weight.append([float(p) for p in part[3:6]])
-                offset.append([float(p) for p in part[6:9]])
-            else:
-                index.append([int(part[0])] * 3)
-                weight.append([1.0, 0.0, 0.0])
-                offset.append([0.0, 0.0, 0.0])
         elif part[0] == "weights":
             mode = ""
-    return Fit(
-        np.asarray(index, np.int32),
-        np.asarray(weight, np.float32),
-        np.asarray(offset, np.float32),
-        scale,
-        np.asarray(hidden, np.int32),
-    )
+    return Fit(*_fitted(rows), scale, np.asarray(hidden, np.int32))
+
+
+def _fitted(rows: list[str]) -> tuple[I32, F32, F32]:
+    """`Fit.index`, `Fit.weight` and `Fit.offset` of lines of one number, or of nine."""
+    full = np.array([len(row.split()) >= 9 for row in rows], bool)
+    index = np.zeros((len(rows), 3), np.int32)
+    weight, offset = np.zeros((2, len(rows), 3), np.float32)
+    index[~full] = _table([row for row, many in zip(rows, full, strict=True) if not many], 1)
+    weight[~full, 0] = 1.0
+    table = _table([row for row, many in zip(rows, full, strict=True) if many], 9)
+    index[full], weight[full], offset[full] = table[:, :3], table[:, 3:6], table[:, 6:]
+    return index, weight, offset
 
 
 def _ranges(part: list[str]) -> list[int]:
@@ -134,10 +156,12 @@ class Split:
 
 def split_uv(mesh: Mesh) -> Split:
     """One GPU vertex per distinct (position, uv) pair."""
-    pair = np.stack([mesh.tri.ravel(), mesh.tri_uv.ravel()], 1)
-    unique, inverse = np.unique(pair, axis=0, return_inverse=True)
-    tri = inverse.reshape(-1, 3).astype(np.int32)
-    return Split(unique[:, 0].astype(np.int32), mesh.uv[unique[:, 1]].astype(np.float32), tri)
+    key = mesh.tri.ravel().astype(np.int64) * len(mesh.uv) + mesh.tri_uv.ravel()
+    unique, inverse = np.unique(key, return_inverse=True)
+    source, corner = np.divmod(unique, len(mesh.uv))
+    return Split(
+        source.astype(np.int32), mesh.uv[corner].astype(np.float32), inverse.reshape(-1, 3).astype(np.int32)
+    )
 
 
 def incidence(tri: I32, count: int) -> sp.csr_matrix:
@@ -149,16 +173,39 @@ def incidence(tri: I32, count: int) -> sp.csr_matrix:
 
 def vertex_normals(vertices: F32, tri: I32, touch: sp.csr_matrix) -> F32:
     """Area-weighted unit normals [V,3]; vertices without a triangle get (0,0,1)."""
-    a, b, c = vertices[tri[:, 0]], vertices[tri[:, 1]], vertices[tri[:, 2]]
-    return unit(touch @ np.cross(b - a, c - a))
+    a, b, c = (vertices.take(corner, 0) for corner in tri.T)
+    return unit(touch @ cross(b - a, c - a))
+
+
+def cross(a: NDArray, b: NDArray) -> NDArray:
+    """Cross products [...,3]: `np.cross` without what it does for other shapes."""
+    (ax, ay, az), (bx, by, bz) = (np.moveaxis(v, -1, 0) for v in (a, b))
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
+    out[..., 0], out[..., 1], out[..., 2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    return out
 
 
 def unit(v: NDArray) -> F32:
-    """Normalise the last axis; zero vectors become (0,0,1)."""
-    length = np.linalg.norm(v, axis=-1, keepdims=True)
-    out = v / np.maximum(length, 1e-12)
-    out[length[..., 0] < 1e-12] = (0.0, 0.0, 1.0)
+    """Normalise the last axis, of three; zero vectors become (0,0,1)."""
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    length = np.sqrt(x * x + y * y + z * z)
+    out = np.asarray(v / np.maximum(length, 1e-12)[..., None])
+    none = length < 1e-12
+    if none.any():
+        out[none] = (0.0, 0.0, 1.0)
     return out.astype(np.float32)
+
+
+def every(mask: NDArray[np.bool_], tri: I32) -> NDArray[np.bool_]:
+    """[F]: whether a mask [V] holds at all three corners of each triangle [F,3]."""
+    a, b, c = tri.T
+    return np.asarray(mask[a] & mask[b] & mask[c])
+
+
+def some(mask: NDArray[np.bool_], tri: I32) -> NDArray[np.bool_]:
+    """[F]: whether a mask [V] holds at any corner of each triangle [F,3]."""
+    a, b, c = tri.T
+    return np.asarray(mask[a] | mask[b] | mask[c])
 
 
 def neighbours(tri: I32, count: int) -> sp.csr_matrix:

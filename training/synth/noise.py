@@ -13,18 +13,19 @@ def waves(points: F32, rng: np.random.Generator, length: float, count: int = 8) 
     direction = rng.normal(size=(3, count))
     direction /= np.linalg.norm(direction, axis=0)
     pitch = 2 * np.pi / (length * rng.uniform(0.6, 1.8, count))
-    phase = points @ (direction * pitch).astype(np.float32) + rng.uniform(0, 2 * np.pi, count)
-    return (np.sin(phase).sum(1) * np.sqrt(2.0 / count)).astype(np.float32)
+    start = rng.uniform(0, 2 * np.pi, (count, 1)).astype(np.float32)
+    phase = (direction * pitch).T.astype(np.float32) @ points.astype(np.float32).T + start
+    return np.asarray(np.sin(phase).sum(0) * np.float32(np.sqrt(2.0 / count)), np.float32)
 
 
 def folds(points: F32, rng: np.random.Generator) -> NDArray[np.float32]:
     """[N] cloth relief in metres: ridges that run roughly one way, bent by slower waves."""
-    bend = waves(points, rng, 0.25, 5) * 1.2 + waves(points, rng, 0.1, 5) * 0.5
+    bend = waves(points, rng, 0.25, 5) * np.float32(1.2) + waves(points, rng, 0.1, 5) * np.float32(0.5)
     along = rng.normal(size=3)
     along[1] *= 0.5
     along /= np.linalg.norm(along)
     pitch = 2 * np.pi / rng.uniform(0.05, 0.14)
-    ridge = np.sin(points @ (along * pitch).astype(np.float32) + 2.2 * bend)
+    ridge = np.sin(points.astype(np.float32) @ (along * pitch).astype(np.float32) + np.float32(2.2) * bend)
     gate = np.clip(0.5 + waves(points, rng, 0.2, 5), 0, 1)
     return (ridge * gate).astype(np.float32)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ class Cast:
     age: float
     body: int
 
+    @cached_property
     def points(self) -> F32:
         """Every vertex in the scene [N,3]."""
-        own = np.concatenate([piece.vertices[:, :3] for piece in self.person.pieces])
+        own = np.concatenate([thing.points for thing in self.actor.things])
         return np.asarray(own @ self.actor.place[:3, :3].T + self.actor.place[:3, 3], np.float32)
 
 
@@ -104,7 +106,7 @@ class Studio:
         dressed = [self.looks_of(rng, cast) for cast in company]
         main = company[0].person
         view, distance = draw_view(rng, main.head, self.width / self.height)
-        view = step_back(view, np.concatenate([cast.points() for cast in company]))
+        view = step_back(view, np.concatenate([cast.points for cast in company]))
         nobody = bool(rng.random() < NOBODY)
         actors = [] if nobody else [actor for actor, _ in dressed]
         microphone = bool(rng.random() < MICROPHONE)

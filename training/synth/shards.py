@@ -21,7 +21,7 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,20 +41,27 @@ class Sample:
 def write_shard(path: Path, samples: Iterable[Sample]) -> None:
     """Write beside and rename, so that a shard is whole or absent. Same samples, same bytes."""
     part = path.with_suffix(".part")
-    with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with part.open("wb") as file:
         for sample in samples:
             for name, array in sample.arrays.items():
-                blob = io.BytesIO()
-                np.save(blob, np.ascontiguousarray(array), allow_pickle=False)
-                _add(tar, f"{sample.key}.{name}.npy", blob.getvalue())
-            _add(tar, f"{sample.key}.about.json", json.dumps(sample.about, sort_keys=True).encode())
+                array = np.ascontiguousarray(array)
+                head = io.BytesIO()
+                np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
+                _add(file, f"{sample.key}.{name}.npy", head.getvalue(), array.reshape(-1).view(np.uint8).data)
+            _add(file, f"{sample.key}.about.json", json.dumps(sample.about, sort_keys=True).encode(), b"")
+        file.write(bytes(2 * tarfile.BLOCKSIZE))  # the end, then up to a whole record, as `tarfile` has it
+        file.write(bytes(-file.tell() % tarfile.RECORDSIZE))
     part.rename(path)
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add(file: BinaryIO, name: str, head: bytes, body: bytes | memoryview) -> None:
+    """One member, written as it is: `tarfile` would copy it in small pieces."""
     entry = tarfile.TarInfo(name)  # no time, no owner: bytes depend on the content alone
-    entry.size = len(data)
-    tar.addfile(entry, io.BytesIO(data))
+    entry.size = len(head) + len(body)
+    file.write(entry.tobuf(tarfile.USTAR_FORMAT))
+    file.write(head)
+    file.write(body)
+    file.write(bytes(-entry.size % tarfile.BLOCKSIZE))
 
 
 class Record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth.meshes import F32, I32, unit
+from training.synth.meshes import F32, I32, cross, unit
 
 
 def _none() -> F32:
@@ -51,7 +51,7 @@ def merge(parts: list[Solid]) -> Solid:
 def face_normals(points: NDArray, tri: I32) -> F32:
     """Area-weighted unit vertex normals [N,3] of a mesh without a stored incidence matrix."""
     a, b, c = points[tri[:, 0]], points[tri[:, 1]], points[tri[:, 2]]
-    face = np.cross(b - a, c - a)
+    face = cross(b - a, c - a)
     corner = tri.T.ravel()
     weight = np.concatenate([face, face, face])
     columns = [np.bincount(corner, weight[:, k], len(points)) for k in range(3)]
@@ -92,8 +92,8 @@ def tube(path: NDArray, radius: float | NDArray, closed: bool, sides: int = 6, f
     if not closed:
         ahead[0], ahead[-1] = path[1] - path[0], path[-1] - path[-2]
     ahead = unit(ahead)
-    side = unit(np.cross(ahead, np.where(np.abs(ahead[:, 2:3]) < 0.9, [[0, 0, 1.0]], [[1.0, 0, 0]])))
-    up = np.cross(side, ahead)
+    side = unit(cross(ahead, np.where(np.abs(ahead[:, 2:3]) < 0.9, [[0, 0, 1.0]], [[1.0, 0, 0]])))
+    up = cross(side, ahead)
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     ring = side[:, None] * np.cos(angle)[None, :, None] + up[:, None] * np.sin(angle)[None, :, None]
     wide = np.broadcast_to(np.asarray(radius, np.float64), (n,))[:, None, None]

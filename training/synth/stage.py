@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.camera.sensor import expose, shoot
-from training.synth.gl import Actor, Lamps, Renderer, View
+from training.synth.gl import SHADOW_SIZE, Actor, Lamps, Renderer, View
 from training.synth.meshes import F32
 from training.synth.parts import OTHER
 from training.synth.places.backdrop import draw_backdrop
@@ -48,7 +48,7 @@ class Frame:
         """As shards.py stores them."""
         on = self.alpha > 0.02
         return {
-            "normal": np.round(self.normal * 127 * on[..., None]).astype(np.int8),
+            "normal": np.rint(self.normal * np.float32(127)).astype(np.int8) * on[..., None],
             "depth": np.where(on, self.depth, 0).astype(np.float16),
             "alpha": np.round(self.alpha * 255).astype(np.uint8),
             "albedo": self.albedo * on[..., None],
@@ -70,12 +70,15 @@ class Stage:
     def __init__(self, renderer: Renderer, environments: list[Environment]) -> None:
         self.renderer, self.environments = renderer, environments
         self.width, self.height = renderer.out
+        self.seen = np.zeros((0, 3), np.float32)
 
     def draw(self, scene: Scene) -> Frame:
         """The G-buffer of a scene."""
         label, alpha = self.renderer.draw_scene(scene.actors, scene.view)
         cover, part, albedo = self.renderer.more()
-        return Frame(label[..., :3], label[..., 3], alpha, cover, part, albedo)
+        self.seen = seen_places(label[..., 3], scene.view)
+        normal, depth = cv2.cvtColor(label, cv2.COLOR_RGBA2RGB), cv2.extractChannel(label, 3)
+        return Frame(normal, depth, alpha, cover, part, albedo)
 
     def picture(self, rng: np.random.Generator, scene: Scene, frame: Frame) -> Shot:
         """Light, backdrop, compositing and camera for one picture."""
@@ -107,18 +110,46 @@ class Stage:
             toward = toward - (view.view @ np.array([*centre, 1], np.float32))[:3]
         matrix = shadow_matrix(view.view[:3, :3].T @ toward, centre)
         if lamps.shadow[0] > 0 and lamps.power[0].any():
-            self.renderer.cast(scene.actors, matrix)
+            self.renderer.cast(scene.actors, matrix, needed(self.seen, matrix, lamps.shadow[1]))
         bias = np.eye(4, dtype=np.float32)
         bias[2, 3] = -0.012
-        raw = self.renderer.light(lamps, view, (bias @ matrix @ np.linalg.inv(view.view)).astype(np.float32))
-        return raw[..., :3].astype(np.float32)
+        return self.renderer.light(lamps, view, (bias @ matrix @ np.linalg.inv(view.view)).astype(np.float32))
+
+
+def seen_places(depth: F32, view: View) -> F32:
+    """Places [N,3] in the scene of every other pixel of a depth map [H,W] in metres that shows anything."""
+    few = depth[::2, ::2]
+    row, column = np.nonzero(few > 0)
+    z = few[row, column]
+    height, width = depth.shape
+    x = ((2 * column + 0.5) / width * 2 - 1).astype(np.float32) * np.float32(view.tan_half[0])
+    y = (1 - (2 * row + 0.5) / height * 2).astype(np.float32) * np.float32(view.tan_half[1])
+    p, q = x, y
+    for _ in range(3):  # undoes the lens, as light.frag does
+        stretch = 1 + np.float32(view.lens) * np.minimum(p * p + q * q, 2.5)
+        p, q = x / stretch, y / stretch
+    return np.asarray((np.stack([p * z, q * z, -z], 1) - view.view[:3, 3]) @ view.view[:3, :3], np.float32)
+
+
+def needed(places: F32, light_from_scene: F32, softness: float) -> tuple[float, float, float, float]:
+    """The part of a shadow map (left, low, right, high, -1..1) that shading `places` [N,3] may look at."""
+    if not len(places):
+        return -1.0, -1.0, 1.0, 1.0
+    at = light_from_scene[:2, :3] @ places.T
+    # What pixels between these show is near them; the probes spread by a few texels.
+    margin = 0.06 * float(np.linalg.norm(light_from_scene[0, :3])) + 2 * (softness + 2) / SHADOW_SIZE
+    low, high = at.min(1) + light_from_scene[:2, 3] - margin, at.max(1) + light_from_scene[:2, 3] + margin
+    left, bottom, right, top = np.clip([*low, *high], -1, 1).tolist()
+    return left, bottom, right, top
 
 
 def compose(rng: np.random.Generator, colour: F32, back: F32, frame: Frame) -> F32:
     """People over a backdrop in the same units; edges as sharp as the lens makes them."""
     alpha = frame.cover
     soft = alpha if rng.random() < 0.5 else cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 0.7))
-    return np.asarray(colour * soft[..., None] + back * (1 - soft[..., None]), np.float32)
+    out = cv2.subtract(colour, back)
+    cv2.multiply(out, cv2.merge([soft, soft, soft]), out)
+    return np.asarray(cv2.add(out, back, out), np.float32)
 
 
 def describe_lamps(lamps: Lamps) -> dict[str, Any]:

@@ -27,7 +27,7 @@ GAINS = np.array([1.7, 1.0, 1.9], np.float32)
 
 def exposure(rng: np.random.Generator, picture: F32, alpha: F32) -> float:
     """The gain that gives the metered area a plausible linear brightness; the person seldom burns out."""
-    luma = picture @ LUMA
+    luma = cv2.transform(picture, LUMA[None])
     weight = 0.25 + 0.75 * alpha if rng.random() < 0.7 else np.ones_like(alpha)
     mean = max(float((luma * weight).sum() / weight.sum()), 1e-5)
     wanted = np.exp(rng.normal(-1.6, 0.45)) if rng.random() < 0.85 else np.exp(rng.uniform(-4.2, -2.2))
@@ -156,7 +156,7 @@ def normal_table() -> F32:
 def gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> F32:
     """Standard normal numbers (within 4.3 sigma) from 16 random bits each: faster than exact ones."""
     bits = np.frombuffer(rng.bytes(2 * int(np.prod(shape))), "<u2")
-    return normal_table().take(bits).reshape(shape)
+    return normal_table().take(bits, mode="clip").reshape(shape)
 
 
 def _grain(rng: np.random.Generator, light: F32, camera: Camera) -> F32:

@@ -8,6 +8,8 @@ included) is posed, because garments hang on its helper vertices.
 from __future__ import annotations
 
 import json
+import struct
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -219,9 +221,30 @@ def read_body(folder: Path, index: int) -> tuple[F32, F32, dict[str, float]]:
     The face has the scanned relief where the bank has one (`relief.write_relief`).
     """
     chunk, k = divmod(index, CHUNK)
-    with np.load(folder / f"bodies_{chunk:04d}.npz") as blob:
-        vertices, turn, about = blob["vertices"][k], blob["turn"][k], json.loads(str(blob["about"]))[k]
+    path = folder / f"bodies_{chunk:04d}.npz"
+    vertices, turn = (read_row(path, name, k) for name in ("vertices", "turn"))
+    with np.load(path) as blob:
+        about = json.loads(str(blob["about"]))[k]
     return with_relief(folder, index, vertices, turn), turn, about
+
+
+def read_row(path: Path, name: str, row: int) -> F32:
+    """One row of an array in a file that `np.savez` wrote: the others stay on the disk."""
+    with zipfile.ZipFile(path) as blob, blob.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        start, size = file.tell(), dtype.itemsize * int(np.prod(shape[1:]))
+        entry = blob.getinfo(f"{name}.npy")
+        if not 0 <= row < shape[0] or entry.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{path}: expected a plain array {name} with a row {row}; make the bank again")
+        with path.open("rb") as raw:
+            raw.seek(entry.header_offset + 26)  # the local header's own lengths of name and extra
+            begin = entry.header_offset + 30 + sum(struct.unpack("<HH", raw.read(4)))
+            raw.seek(begin + start + row * size)
+            return np.frombuffer(raw.read(size), dtype).reshape(shape[1:]).copy()
 
 
 def with_relief(folder: Path, number: int, vertices: F32, turn: F32) -> F32:

@@ -40,6 +40,9 @@ LIPS = (
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 HAIR_ODDS = (0.36, 0.22, 0.14, 0.11, 0.07, 0.05, 0.05)
 
+# Cloth nearly black, white, grey: lowest level and how far it reaches, lowest tint and how far that reaches.
+GREYS = ((0.004, 0.026, -0.3, 0.6), (0.45, 0.4, -0.08, 0.12), (0.05, 0.35, -0.1, 0.2))
+
 
 def linear(srgb: F32) -> F32:
     """sRGB 0..1 -> linear 0..1."""
@@ -71,15 +74,13 @@ def draw_tone(rng: np.random.Generator) -> tuple[F32, int]:
 
 def draw_cloth(rng: np.random.Generator) -> F32:
     """A cloth colour, linear RGB [3]: often nearly black, sometimes white, else anything."""
-    pick = rng.random()
-    if pick < 0.3:
-        return (rng.uniform(0.004, 0.03) * (1 + rng.uniform(-0.3, 0.3, 3))).astype(np.float32)
-    if pick < 0.45:
-        return (rng.uniform(0.45, 0.85) * (1 + rng.uniform(-0.08, 0.04, 3))).astype(np.float32)
+    pick, draw = rng.random(), rng.random  # a room full of books asks thousands of times
     if pick < 0.6:
-        return (rng.uniform(0.05, 0.4) * (1 + rng.uniform(-0.1, 0.1, 3))).astype(np.float32)
-    rgb = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.15, 0.9), rng.uniform(0.15, 0.95))
-    return linear(np.array(rgb, np.float32))
+        low, wide, least, spread = GREYS[0 if pick < 0.3 else 1 if pick < 0.45 else 2]
+        level = low + wide * draw()
+        return np.array([level * (1 + least + spread * draw()) for _ in range(3)], np.float32)
+    rgb = colorsys.hsv_to_rgb(draw(), 0.15 + 0.75 * draw(), 0.15 + 0.8 * draw())
+    return np.array([s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in rgb], np.float32)
 
 
 def draw_looks(

@@ -47,10 +47,12 @@ def draw_view(rng: np.random.Generator, head: F32, aspect: float) -> tuple[View,
 def step_back(view: View, points: F32, nearest: float = 0.16) -> View:
     """The camera moved back so far that none of `points` [N,3] that it may see is nearer than `nearest`
     metres: a hand before the lens must not be cut open by the near plane."""
-    seen = points @ view.view[:3, :3].T + view.view[:3, 3]
-    z = -seen[:, 2]
-    inside = (np.abs(seen[:, :2]) < 1.2 * nearest * np.array(view.tan_half)).all(1) & (z < nearest)
-    if not inside.any():
+    turn, shift = view.view[:3, :3], view.view[:3, 3]
+    z = -(points @ turn[2] + shift[2])
+    close = np.flatnonzero(z < nearest)
+    side = np.abs(points[close] @ turn[:2].T + shift[:2]) < 1.2 * nearest * np.array(view.tan_half)
+    inside = close[side[:, 0] & side[:, 1]]
+    if not len(inside):
         return view
     moved = view.view.copy()
     moved[2, 3] -= min(nearest - float(z[inside].min()), 0.6)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.synth.meshes import F32
+from training.synth.meshes import F32, I32
 from training.synth.people.look import draw_cloth
 from training.synth.places.light import irradiance
 from training.synth.places.rooms import Face, Room, Setting, draw_paint, draw_wood, view_outside
@@ -128,22 +128,20 @@ def hang_shelf(rng: np.random.Generator, face: Face, setting: Setting) -> None:
     v = max(face.size[1] - h, 0.1) if rng.random() < 0.6 else rng.uniform(0.1, 0.6)
     wood = draw_wood(rng)
     face.fill(u - 0.03, v - 0.03, w + 0.06, h + 0.03, wood)
-    step = rng.uniform(0.26, 0.4)
-    for y in np.arange(v, v + h - step / 2, step):
-        face.fill(u, float(y), w, step - 0.03, wood * 0.35)
+    step, draw = rng.uniform(0.26, 0.4), rng.random
+    for y in np.arange(v, v + h - step / 2, step).tolist():
+        face.fill(u, y, w, step - 0.03, wood * 0.35)
         x = u + 0.02
         while x < u + w - 0.06:
-            thick, tall = rng.uniform(0.015, 0.06), step * rng.uniform(0.5, 0.85)
-            pick = rng.random()
+            thick, tall = 0.015 + 0.045 * draw(), step * (0.5 + 0.35 * draw())
+            pick = draw()
             if pick < 0.04:
-                x += rng.uniform(0.1, 0.4)
+                x += 0.1 + 0.3 * draw()
             elif pick < 0.9:
-                colour = draw_cloth(rng) * rng.uniform(0.5, 1)
-                top = float(y) + step - 0.03 - tall
-                face.fill(x, top, min(thick, u + w - x), tall, colour)
-                face.fill(
-                    x, top + 0.2 * tall, min(thick, u + w - x), 0.1 * tall, colour * rng.uniform(0.5, 1.6)
-                )
+                colour = draw_cloth(rng) * (0.5 + 0.5 * draw())
+                top, wide = y + step - 0.03 - tall, min(thick, u + w - x)
+                face.fill(x, top, wide, tall, colour)
+                face.fill(x, top + 0.2 * tall, wide, 0.1 * tall, colour * (0.5 + 1.1 * draw()))
             x += thick + 0.004
 
 
@@ -190,10 +188,13 @@ def surface(rng: np.random.Generator, face: Face, setting: Setting) -> None:
     if kind == 1:  # bricks, tiles
         v, u, dark = rng.uniform(0.07, 0.3), rng.uniform(0.15, 0.5), np.float32(rng.uniform(0.6, 0.95))
         half = rng.choice([0.0, 0.5])
-        for k, y in enumerate(np.arange(0, face.size[1], v)):
-            face.image[face.box(0, float(y), face.size[0], 0.008)] *= dark
-            for x in np.arange(half * u * (k % 2), face.size[0], u):
-                face.image[face.box(float(x), float(y), 0.008, v)] *= dark
+        joints = np.ones((2, width, 1), np.float32)  # of even and of odd rows
+        for k in (0, 1):
+            for x in np.arange(half * u * k, face.size[0], u).tolist():
+                joints[k, face.box(x, 0, 0.008, v)[1]] *= dark
+        for k, y in enumerate(np.arange(0, face.size[1], v).tolist()):
+            face.image[face.box(0, y, face.size[0], 0.008)] *= dark
+            face.image[face.box(0, y, face.size[0], v)[0]] *= joints[k % 2]
     elif kind == 2:
         x = np.arange(width) / ppm
         wave = np.sin(x * 2 * np.pi / rng.uniform(0.08, 0.4))
@@ -237,19 +238,23 @@ def draw_boxes(image: F32, setting: Setting, room: Room, boxes: list[Box], grow:
     light = irradiance(setting.lamps, normals[:, None], where.astype(np.float32))
     light = light * (1 - 0.25 * share**3)
     colour = light * np.array([b.colour for b in boxes], np.float32)[box][:, None]
-    for k in np.nonzero(seen)[0]:
+    outline = np.clip(pixels.take([0, 1, 3, 2], 1), -4000, 8000)
+    shape = np.ascontiguousarray(np.round(16 * outline), np.int32)
+    level = colour.sum(2)
+    tall = pixels[:, 2:, 1].mean(1) - pixels[:, :2, 1].mean(1)
+    even = (tall < 8 * grow) | (np.ptp(level, 1) < 0.04 * level.max(1))  # small, or hardly shaded
+    mean = colour.mean(1).tolist()
+    for k in np.nonzero(seen)[0].tolist():
         shine = boxes[box[k]].glow if side[k] == 0 else None
-        _side(image, pixels[k], colour[k] if shine is None else shine[None], 8 * grow)
+        if shine is not None or even[k]:
+            cv2.fillConvexPoly(image, shape[k], mean[k] if shine is None else shine.tolist(), shift=4)
+        else:
+            _shade(image, pixels[k], shape[k], colour[k])
 
 
-def _side(image: F32, pixels: F32, colours: F32, small: int) -> None:
-    """A quadrilateral (two upper, two lower corners): one colour if `small`, else shaded row by row."""
-    shape = np.round(np.clip(pixels[[0, 1, 3, 2]], -4000, 8000) * 16).astype(np.int32)
+def _shade(image: F32, pixels: F32, shape: I32, colours: F32) -> None:
+    """A quadrilateral (two upper, two lower corners), shaded row by row; shape: its outline, pixels / 16."""
     top, low = pixels[:2, 1].mean(), pixels[2:, 1].mean()
-    level = colours.sum(1)
-    if len(colours) == 1 or low - top < small or float(np.ptp(level)) < 0.04 * float(level.max()):
-        cv2.fillConvexPoly(image, shape, colours.mean(0).tolist(), shift=4)
-        return
     height, width = image.shape[:2]
     x0, x1 = max(0, int(pixels[:, 0].min())), min(width, int(pixels[:, 0].max()) + 2)
     y0, y1 = max(0, int(pixels[:, 1].min())), min(height, int(pixels[:, 1].max()) + 2)

@@ -7,7 +7,7 @@ Axes are the camera's (x right, y up, z toward the viewer). `sh` [9,3] multiplie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -31,6 +31,11 @@ class Environment:
     name: str
     picture: F32
     small: F32
+
+    @cached_property
+    def parts(self) -> tuple[F32, F32, F32]:
+        """`split_dominant` of `small`."""
+        return split_dominant(self.small, *_grid())
 
 
 def read_environment(path: Path) -> Environment:
@@ -70,9 +75,11 @@ def directions(height: int, width: int) -> tuple[F32, F32]:
 
 def basis(n: NDArray[np.float32]) -> F32:
     """The nine polynomials of the module's docstring at unit vectors [...,3]."""
-    x, y, z = n[..., 0], n[..., 1], n[..., 2]
-    rows = (np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y)
-    return np.stack(rows, -1).astype(np.float32)
+    x, y, z = (np.ascontiguousarray(n[..., k], np.float32) for k in range(3))
+    rows = np.empty((9, *x.shape), np.float32)
+    for k, row in enumerate((1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y)):
+        rows[k] = row
+    return np.moveaxis(rows, 0, -1)
 
 
 def project(radiance: F32, d: F32, area: F32) -> F32:
@@ -124,7 +131,7 @@ def draw_light(rng: np.random.Generator, env: Environment, turn: F32, distance: 
     """
     kind = str(rng.choice(list(ODDS), p=list(ODDS.values())))
     d, area = _grid()
-    rest, way, power = split_dominant(env.small, d, area)
+    rest, way, power = env.parts
     around = (d.reshape(-1, 3) @ turn.T).reshape(d.shape)
     sky = project(rest, around, area)
     sky /= max(float(sky[0] @ LUMA), 1e-3)

@@ -21,6 +21,7 @@ from training.synth.places.light import LUMA, Environment, irradiance
 
 BACK, LEFT, RIGHT, FLOOR, CEILING = range(5)
 LAMP_SIZE = 0.7  # metres; keeps a lamp that touches a wall from burning a hole into the picture
+GRID = np.meshgrid(np.linspace(0, 1, 12, dtype=np.float32), np.linspace(0, 1, 9, dtype=np.float32))
 NORMALS = np.array([[0, 0, 1], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], np.float32)
 
 
@@ -151,7 +152,8 @@ def trace(setting: Setting, turn: F32, low: F32, high: F32) -> tuple[list[F32], 
     level = np.where(d[1] > 0, high[1], low[1]) / d[1]
     back = np.where(d[2] < 0, low[2] / d[2], np.float32(1e6))
     reach = np.minimum(np.minimum(side, level), back)
-    hit = np.where(reach == back, BACK, np.where(reach == side, LEFT + (d[0] > 0), FLOOR + (d[1] > 0)))
+    aside, level_hit = LEFT + (d[0] > 0).view(np.uint8), FLOOR + (d[1] > 0).view(np.uint8)
+    hit = np.where(reach == back, np.uint8(BACK), np.where(reach == side, aside, level_hit))
     return d, reach, hit
 
 
@@ -161,8 +163,7 @@ def light_up(rng: np.random.Generator, setting: Setting, room: Room) -> None:
     for k, face in enumerate(room.faces):
         if not face.shown:
             continue
-        u, v = np.meshgrid(np.linspace(0, 1, 12, dtype=np.float32), np.linspace(0, 1, 9, dtype=np.float32))
-        du, dv = u * face.size[0], v * face.size[1]
+        du, dv = GRID[0] * np.float32(face.size[0]), GRID[1] * np.float32(face.size[1])
         where = face.origin + du[..., None] * face.along + dv[..., None] * face.down
         light = irradiance(setting.lamps, room.turn @ NORMALS[k], where @ room.turn.T, LAMP_SIZE)
         edge = np.minimum(np.minimum(du, face.size[0] - du), np.minimum(dv, face.size[1] - dv))

@@ -25,10 +25,11 @@ void main() {
     float m = 0.0;
     if (pattern.x == 1.0) m = band(q.y, pattern.w);
     if (pattern.x == 2.0) m = 0.5 * band(q.y, 0.1) + 0.5 * band(q.x, 0.1);
-    if (pattern.x == 3.0) m = smoothstep(0.5 - pattern.w, 0.5 + pattern.w, noise(rest / pattern.y + seed));
+    float grain = noise((pattern.x == 4.0 ? vec3(rest.xy * 90.0, 1.0) : rest / pattern.y) + seed);
+    if (pattern.x == 3.0) m = smoothstep(0.5 - pattern.w, 0.5 + pattern.w, grain);
     if (pattern.x == 4.0) {
         vec2 d = (rest.xy - vec2(0.0, 0.43)) / vec2(0.09, 0.05);
-        m = step(max(abs(d.x), abs(d.y)), 1.0) * step(0.03, rest.z) * step(0.45, noise(vec3(rest.xy * 90.0, 1.0) + seed));
+        m = step(max(abs(d.x), abs(d.y)), 1.0) * step(0.03, rest.z) * step(0.45, grain);
     }
     if (pattern.x == 5.0) m = smoothstep(0.006, 0.004, abs(rest.x)) * step(0.0, rest.z);
     albedo = mix(albedo, second, m);

@@ -7,10 +7,9 @@ in vec2 uv;
 in vec3 rest;
 in vec2 aux;
 layout(location = 0) out vec4 out_albedo;  // sqrt of linear albedo; a = specular strength
-layout(location = 1) out vec4 out_normal;  // shading normal; w = material (0 cloth, 1 skin, 2 hair, 3 glossy)
+layout(location = 1) out vec4 out_normal;  // shading normal; w = material (0 cloth, 1 skin, 2 hair, 3 glossy) + 4 part
 layout(location = 2) out vec4 out_label;   // label normal; w = z-distance in metres
-layout(location = 3) out float out_part;   // number of the part / 255
-uniform float part;
+uniform float part;  // its number
 
 float hash(vec2 p) { return fract(sin(dot(p, vec2(12.9898, 78.233))) * 43758.5453); }
 
@@ -25,7 +24,6 @@ void put(vec3 albedo, float specular, vec3 n, vec3 l, float material) {
     if (dot(n, toward) < 0.0) n = normalize(n - 2.0 * dot(n, toward) * toward);
     if (dot(l, toward) < 0.0) l = normalize(l - 1.02 * dot(l, toward) * toward);
     out_albedo = vec4(sqrt(clamp(albedo, 0.0, 1.0)), specular);
-    out_normal = vec4(n, material);
+    out_normal = vec4(n, material + 4.0 * part);
     out_label = vec4(l, -camera.z);
-    out_part = part;
 }

@@ -1,93 +1,48 @@
-#version 330
 // Deferred light: spherical harmonics + up to three lights, a shadow map for the first, ambient
-// occlusion from the depth. Linear colour out. Linear in every lamp's power: lamps never see each other.
+// occlusion from `open.frag`. Linear colour out. Linear in every lamp's power: lamps never see each other.
 uniform sampler2D albedo_map;
 uniform sampler2D normal_map;
-uniform sampler2D label_map;
+uniform sampler2D open_map;
 uniform sampler2D shadow_map;
 uniform vec3 sh[9];        // irradiance coefficients over pi, camera axes
+uniform int lamps;         // how many of the next two count; at least 1
 uniform vec4 place[3];     // xyz = direction toward the light (w 0) or its place in metres (w 1), camera axes
 uniform vec3 power[3];     // irradiance over pi; of a place, at one metre
 uniform mat4 shadow_from_camera;
 uniform vec2 shadow;       // strength, softness in texels
-uniform vec2 tan_half;     // tangent of half the field of view, x and y
-uniform float lens;        // radial distortion, as in mesh.vert
 uniform vec3 subsurface;   // wrap per channel on skin
-in vec2 uv;
 out vec4 colour;
-
-// Shadow and occlusion probe few places, but the four pixels of a quad probe different ones and share.
-const int TAPS = 4;        // of the shadow map
-const int PROBES = 5;      // of the depth
-const float NEAR_REACH = 0.035, FAR_REACH = 0.14;  // metres that occluders reach
-
-// Camera-space place of a pixel with a z-distance in metres; the lens undone by fixed-point steps.
-vec3 place_of(vec2 uv, float z) {
-    vec2 seen = (uv * 2.0 - 1.0) * tan_half, ray = seen;
-    for (int k = 0; k < 3; k++) ray = seen / (1.0 + lens * min(dot(ray, ray), 2.5));
-    return vec3(ray, -1.0) * z;
-}
-
-// Number k's probe of a disc of radius 1, filled by the golden angle over the pixels of a quad.
-vec2 probe(int k, float pixel, int count) {
-    float at = float(4 * k) + pixel;
-    return sqrt((at + 0.5) / float(4 * count)) * vec2(cos(2.39996 * at), sin(2.39996 * at));
-}
-
-// Mean over the quad, where its other pixels are the same surface.
-float shared_mean(float x, vec2 odd, vec2 same) {
-    x -= same.x * (odd.x - 0.5) * dFdx(x);
-    return x - same.y * (odd.y - 0.5) * dFdy(x);
-}
 
 // Share of the first lamp's light that arrives at p on a surface with normal n, 0..1. The probes lie
 // in the surface, so that it does not shade itself.
-float lit(vec3 p, vec3 n, float pixel) {
+float lit(vec3 p, vec3 n, vec2 odd) {
     mat3 m = mat3(shadow_from_camera) * 0.5;
     float metre = length(vec3(m[0][0], m[1][0], m[2][0])) * float(textureSize(shadow_map, 0).x);  // texels
     float reach = max(shadow.y, 0.7) / metre;
     vec3 side = normalize(cross(n, abs(n.y) < 0.9 ? vec3(0.0, 1.0, 0.0) : vec3(1.0, 0.0, 0.0)));
     vec3 q = (shadow_from_camera * vec4(p, 1.0)).xyz * 0.5 + 0.5, s = m * side * reach, t = m * cross(n, side) * reach;
     float sum = 0.0;
-    for (int k = 0; k < TAPS; k++) {
-        vec2 o = probe(k, pixel, TAPS);
+    for (int k = 0; k < PROBES / 4; k++) {
+        vec2 o = probe(k, odd);
         vec3 at = q + o.x * s + o.y * t;
         sum += clamp(250.0 * (texture(shadow_map, at.xy).r - at.z) + 0.5, 0.0, 1.0);
     }
-    return sum / float(TAPS);
-}
-
-// Share of the sky that nothing near hides, 0..1: half of the probes look close, half far.
-float open_sky(vec3 p, vec3 n, float z, float pixel) {
-    float hidden = 0.0;
-    vec2 ray = p.xy / z;
-    vec2 straight = tan_half / (1.0 + lens * min(dot(ray, ray), 2.5));  // good enough near p
-    for (int k = 0; k < PROBES; k++) {
-        bool close = (k & 1) == 0;
-        float reach = close ? NEAR_REACH : FAR_REACH;
-        vec2 at = uv + reach * probe(k, pixel, PROBES) / (2.0 * z * tan_half);
-        float there = texture(label_map, at).w;
-        vec3 d = vec3((at * 2.0 - 1.0) * straight, -1.0) * there - p;
-        float far = dot(d, d);
-        float rise = max(dot(n, d) * inversesqrt(far + 1e-8) - 0.12, 0.0);
-        hidden += step(0.01, there) * rise * max(1.0 - far / (reach * reach), 0.0);
-    }
-    return max(1.0 - 2.2 * hidden / float(PROBES), 0.12);
+    return sum / float(PROBES / 4);
 }
 
 void main() {
-    vec4 surface = texture(label_map, uv);
+    ivec2 at = ivec2(gl_FragCoord.xy);
+    vec2 uv = gl_FragCoord.xy / vec2(textureSize(label_map, 0));
+    vec4 surface = texelFetch(label_map, at, 0);
     float z = max(surface.w, 0.05);
     vec3 p = place_of(uv, z);
     vec2 odd = mod(floor(gl_FragCoord.xy), 2.0);
     vec2 same = vec2(lessThan(abs(vec2(dFdx(surface.w), dFdy(surface.w))), vec2(0.02)));
-    float pixel = odd.x + 2.0 * odd.y;
-    float open = shared_mean(open_sky(p, surface.xyz, z, pixel), odd, same);
-    float direct = 1.0;
-    if (shadow.x > 0.0) direct = shared_mean(lit(p + 0.004 * surface.xyz, surface.xyz, pixel), odd, same);
+    float open = texelFetch(open_map, at, 0).r;
+    float direct = shared_mean(lit(p + 0.004 * surface.xyz, surface.xyz, odd), odd, same);
     if (surface.w <= 0.0) { colour = vec4(0.0); return; }
-    vec4 a = texture(albedo_map, uv);
-    vec4 nm = texture(normal_map, uv);
+    vec4 a = texelFetch(albedo_map, at, 0);
+    vec4 nm = texelFetch(normal_map, at, 0);
     vec3 albedo = a.rgb * a.rgb;
     vec3 n = nm.xyz;
     vec3 v = normalize(-p);
@@ -112,12 +67,12 @@ void main() {
     vec3 along = normalize(vec3(0.0, 1.0, 0.05) - n * (n.y + 0.05 * n.z));  // strands hang down
     vec3 root = normalize(along + 0.10 * n), tip = normalize(along - 0.14 * n);
     vec3 wrap = skin ? subsurface : vec3(hair ? 0.3 : 0.0);
-    for (int k = 0; k < 3; k++) {
-        if (dot(power[k], vec3(1.0)) <= 0.0) continue;
+    int k = 0;
+    do {  // a software rasteriser runs what it will not use: no round more than there are lamps
         bool near = place[k].w > 0.5;
         vec3 l = near ? place[k].xyz - p : place[k].xyz;
         float fall = near ? 1.0 / max(dot(l, l), 0.02) : 1.0;
-        l = normalize(l);
+        l *= inversesqrt(max(dot(l, l), 1e-12));
         vec3 h = normalize(l + v);
         float ndl = dot(n, l), ndh = max(dot(n, h), 0.0);
         vec3 diffuse = max((vec3(ndl) + wrap) / (1.0 + wrap), vec3(0.0));
@@ -130,6 +85,6 @@ void main() {
         vec3 soft = skin ? vec3(sqrt(s), s, s) : vec3(s);  // the shadow's edge is red on skin
         float hole = mix(1.0, open, 0.6);
         sum += power[k] * fall * hole * (soft * (albedo + fuzz) * diffuse + s * face * fresnel * (first * lobe.x + second * lobe.y));
-    }
+    } while (++k < lamps);
     colour = vec4(sum, 1.0);
 }

@@ -3,7 +3,6 @@
 uniform sampler2D albedo_map;
 uniform sampler2D normal_map;
 uniform sampler2D label_map;
-uniform sampler2D part_map;
 uniform float other;  // the part that is before the person and not of it
 layout(location = 0) out vec4 out_albedo;  // sqrt of linear albedo, specular strength
 layout(location = 1) out vec4 out_normal;  // shading normal, material
@@ -16,13 +15,13 @@ void main() {
     for (int k = 0; k < 4; k++) {
         ivec2 q = at + ivec2(k & 1, k >> 1);
         vec4 l = texelFetch(label_map, q, 0);
-        float p = texelFetch(part_map, q, 0).r;
-        float hit = l.w > 0.0 ? 1.0 : 0.0;
-        float mine = abs(p - other) < 0.001 ? 0.0 : hit;
-        vec4 a = texelFetch(albedo_map, q, 0);
         vec4 n = texelFetch(normal_map, q, 0);
+        float p = floor(0.25 * n.w);
+        float hit = l.w > 0.0 ? 1.0 : 0.0;
+        float mine = p == other ? 0.0 : hit;
+        vec4 a = texelFetch(albedo_map, q, 0);
         albedo += hit * vec4(a.rgb * a.rgb, a.a);
-        normal = vec4(normal.xyz + hit * n.xyz, max(normal.w, hit * n.w));
+        normal = vec4(normal.xyz + hit * n.xyz, max(normal.w, hit * (n.w - 4.0 * p)));
         label += mine * l;
         any_label += hit * l;
         part = part == 0.0 ? mine * p : part;
@@ -36,5 +35,5 @@ void main() {
     out_albedo = vec4(sqrt(albedo.rgb * share), albedo.a * share);
     out_normal = vec4(normal.xyz / max(length(normal.xyz), 1e-4), normal.w);
     out_label = vec4(l.xyz / max(length(l.xyz), 1e-4), l.w / max(own > 0.0 ? own : count, 1.0));
-    out_cover = vec4(count * 0.25, own * 0.25, own > 0.0 ? part : any_part, 0.0);
+    out_cover = vec4(count * 0.25, own * 0.25, (own > 0.0 ? part : any_part) / 255.0, 0.0);
 }

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from training.synth.gl import Piece, pack
-from training.synth.meshes import F32, unit
+from training.synth.meshes import F32, every, unit
 from training.synth.noise import folds, waves
 from training.synth.solids import compact
 from training.synth.wear import held, shells, trims
@@ -74,11 +74,11 @@ def dress(
 
 def _crop(piece: Piece) -> Piece:
     """Without what lies below the knees and without unused vertices."""
-    keep = (piece.vertices[:, 11:14][:, 1] > LOWEST)[piece.tri].all(1) | (piece.role == "held")
+    keep = every(piece.vertices[:, 12] > LOWEST, piece.tri) | (piece.role == "held")
     if keep.all():
         return piece
     used, tri = compact(piece.tri[keep], len(piece.vertices))
-    return Piece(piece.role, piece.material, piece.vertices[used], tri, piece.labelled)
+    return replace(piece, vertices=piece.vertices[used], tri=tri)
 
 
 def _body(outfit: Outfit) -> None:
@@ -106,7 +106,7 @@ def _body(outfit: Outfit) -> None:
             label = np.where(rest[s, 1:2] < 0.705, unit(0.2 * label + forward), label)
         masks = aux[s] * (material == "skin")
         data = pack(posed.vertices[s], posed.normals[s], label, split.uv[used], rest[s], masks)
-        outfit.pieces.append(Piece(role, material, data, local))
+        outfit.pieces.append(Piece(role, material, data, local, closed=True))
 
 
 def _suit(rng: np.random.Generator, outfit: Outfit) -> None:
@@ -121,9 +121,8 @@ def _suit(rng: np.random.Generator, outfit: Outfit) -> None:
     n = garment.normals(v.astype(np.float32))
     label = unit(garment.smooth @ n)
     fabric = float(rng.choice([0, 1, 4, 5]))
-    outfit.pieces.append(
-        garment_piece("cloth", "cloth", garment, v.astype(np.float32), n, label, (1.0, fabric))
-    )
+    piece = garment_piece("cloth", "cloth", garment, v.astype(np.float32), n, label, (1.0, fabric))
+    outfit.pieces.append(replace(piece, closed=True))
     role = "diffuse" if "diffuse" in garment.textures else "ao"
     if role in garment.textures:
         outfit.textures["cloth"] = garment.textures[role]
@@ -161,7 +160,7 @@ def _clothes(rng: np.random.Generator, outfit: Outfit, male: bool) -> None:
         if trim == "hood":
             cut = replace(cut, arms=0.45, thick=rng.uniform(0.01, 0.02), fabric=int(rng.choice([1, 6])))
         deep, surface, near = shells.body_shell(rng, anchors, posed, outfit.pieces, "cloth", cut)
-        outfit.hidden |= (deep > 0.014)[tri].all(1)
+        outfit.hidden |= every(deep > 0.014, tri)
         if not wardrobe.extras:
             trim = {"shirt+tie": "shirt"}.get(trim, trim)
         over = replace(posed, vertices=surface)
@@ -171,14 +170,14 @@ def _clothes(rng: np.random.Generator, outfit: Outfit, male: bool) -> None:
         outfit.over, outfit.bulk = over, 0.004
         legs, low = shells.trousers(rng, anchors, posed, "cloth2" if wardrobe.extras else "cloth")
         outfit.pieces.append(legs)
-        outfit.hidden |= (low > 0.014)[tri].all(1)
+        outfit.hidden |= every(low > 0.014, tri)
     _shoes(rng, outfit)
     if rng.random() < 0.33 and near is not None:
         cut = shells.draw_cut(rng, True, rng.uniform(0.004, 0.012))
         deep, surface, _ = shells.body_shell(rng, anchors, posed, outfit.pieces, "jacket", cut, surface)
         outfit.over = replace(posed, vertices=surface)
         outfit.pieces[0] = shells.under(outfit.pieces[0], deep, near)
-        outfit.hidden |= (deep > 0.014)[tri].all(1)
+        outfit.hidden |= every(deep > 0.014, tri)
         if rng.random() < 0.75:
             outfit.pieces += trims.lapels(rng, anchors, outfit.over, replace(cut, thick=0.003), "jacket")
         outfit.tags["cloth"] += "+jacket"

@@ -15,6 +15,7 @@ from training.synth.meshes import (
     Fit,
     Mesh,
     Split,
+    every,
     incidence,
     neighbours,
     read_mhclo,
@@ -116,7 +117,7 @@ def hidden_faces(garment: Garment, tri: I32, count: int) -> NDArray[np.bool_]:
     """[F] bool: body triangles that the garment covers completely."""
     covered = np.zeros(count, bool)
     covered[garment.fit.hidden[garment.fit.hidden < count]] = True
-    return covered[tri].all(1)
+    return every(covered, tri)
 
 
 def find_garments(assets: Path, kind: str) -> tuple[Path, ...]:

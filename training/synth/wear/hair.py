@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.gl import Piece, pack
-from training.synth.meshes import F32, unit
+from training.synth.meshes import F32, cross, unit
 from training.synth.noise import smoothstep, waves
 from training.synth.solids import ellipsoid, ribbons
 from training.synth.wear.posed import Anchors, Bind, Posed, rotate
@@ -24,7 +24,7 @@ def _curl(rng: np.random.Generator, path: NDArray, out: NDArray, style: Style) -
     pitch = np.maximum(pitch, 7 * step[:, -1:] / (path.shape[1] - 1))
     turn = 2 * np.pi * (step / pitch + rng.random((len(path), 1)))
     along = unit(np.gradient(path, axis=1))
-    side = np.cross(along, out)
+    side = cross(along, out)
     ramp = np.clip(step / pitch, 0, 1)[..., None] * radius
     return path + ramp * (np.cos(turn)[..., None] * side + np.sin(turn)[..., None] * out)
 
@@ -40,7 +40,7 @@ def strand_piece(
 ) -> Piece:
     """Ribbons along rest paths [N,M,3] as a hair piece; labels face outward."""
     along = unit(np.gradient(path, axis=1))
-    side = unit(np.cross(along, out))
+    side = unit(cross(along, out))
     n, m = path.shape[:2]
     if np.linalg.norm(path[:, -1] - path[:, 0], axis=1).mean() < 0.08:  # short: each goes with its root
         root = anchors.bind(path[:, 0], 4)
@@ -188,7 +188,7 @@ def _tied(rng: np.random.Generator, scalp: Scalp, posed: Posed, style: Style) ->
     swing = np.array([rng.uniform(-0.25, 0.25), 0, 0])
 
     def flow(p: NDArray) -> NDArray:
-        around = np.cross(p - tie, away) * (60 if style.kind == "bun" else 0)
+        around = cross(p - tie, away) * (60 if style.kind == "bun" else 0)
         return (
             away
             + swing

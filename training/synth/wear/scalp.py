@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from training.synth.gl import Piece, pack
-from training.synth.meshes import F32, I32, incidence, neighbours, unit, vertex_normals
+from training.synth.meshes import F32, I32, incidence, neighbours, some, unit, vertex_normals
 from training.synth.noise import smoothstep
 from training.synth.people.figure import scalp_height
 from training.synth.solids import Solid, compact
@@ -101,7 +101,7 @@ class Scalp:
         aux: F32,
     ) -> Piece:
         """The part where mask > 0, at rest `points` [N,3]; `smooth` gives the label's normals."""
-        used, tri = compact(self.tri[(mask[self.tri] > 0).any(1)], len(self.base))
+        used, tri = compact(self.tri[some(mask > 0, self.tri)], len(self.base))
         b = self.bind
         bind = Bind(b.index[used], b.weight[used], b.offset[used] + (points - self.base)[used])
         v, turn = bind.hang(posed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.gl import Piece, pack
-from training.synth.meshes import F32, I32, incidence, vertex_normals
+from training.synth.meshes import F32, I32, every, incidence, some, vertex_normals
 from training.synth.noise import folds, smoothstep, waves
 from training.synth.people.figure import Figure
 from training.synth.solids import compact
@@ -108,7 +108,7 @@ def shell_piece(
 
     Also which body vertex each of the piece's is.
     """
-    tri = figure.skin.tri[(mask[figure.skin.source] > least)[figure.skin.tri].any(1)]
+    tri = figure.skin.tri[some(mask[figure.skin.source] > least, figure.skin.tri)]
     source, local = compact(figure.skin.source[tri], len(figure.template))
     points = v[source]
     n = vertex_normals(points, local, incidence(local, len(points)))
@@ -184,11 +184,11 @@ def _shell(
     if below is not None:  # averaging must not take it through what is below
         inside = ((v - skin) * n).sum(1)
         v += n * np.clip(0.004 - inside, 0, 0.03)[:, None]
-    used, tri = compact(part.tri[(mask > -0.012)[part.tri].any(1)], len(mask))
+    used, tri = compact(part.tri[some(mask > -0.012, part.tri)], len(mask))
     n = vertex_normals(v[used], tri, incidence(tri, len(used)))
     uv = np.stack(fields[:2], 1)[used] / 0.02
     aux = np.stack([fields[2][used] / 0.02, np.full(len(used), SHELL + cut.fabric)], 1)
-    return Piece(role, "cloth", pack(v[used], n, n, uv, rest[used], aux), tri), mask, v, used
+    return Piece(role, "cloth", pack(v[used], n, n, uv, rest[used], aux), tri, closed=True), mask, v, used
 
 
 def under(piece: Piece, deep: NDArray[np.float32], near: I32) -> Piece:
@@ -196,5 +196,5 @@ def under(piece: Piece, deep: NDArray[np.float32], near: I32) -> Piece:
 
     deep: [V] metres inside the outer garment; near: [N] a body vertex for each of the piece's.
     """
-    keep = ~(deep[near] > 0.02)[piece.tri].all(1)
-    return Piece(piece.role, piece.material, piece.vertices, piece.tri[keep], piece.labelled)
+    keep = ~every(deep[near] > 0.02, piece.tri)
+    return replace(piece, tri=piece.tri[keep])

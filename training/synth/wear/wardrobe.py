@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from training.synth.gl import Piece, pack
-from training.synth.meshes import F32
+from training.synth.meshes import F32, Split, some
 from training.synth.people.figure import Figure, beard_mask
+from training.synth.solids import compact
 from training.synth.wear.garments import Garment, find_garments, load_garment
 from training.synth.wear.held import Hands
 from training.synth.wear.posed import Anchors, Posed
@@ -57,7 +58,8 @@ def front_teeth(teeth: Garment) -> Garment:
     """Without the molars, which no camera sees and which are most of the mesh."""
     z, split = teeth.rest[teeth.split.source, 2], teeth.split
     keep = (z[split.tri] > teeth.rest[:, 2].max() - 0.022).all(1)
-    return replace(teeth, split=replace(split, tri=split.tri[keep]))
+    used, tri = compact(split.tri[keep], len(split.source))
+    return replace(teeth, split=Split(split.source[used], split.uv[used], tri))
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Outfit:
         self.pieces: list[Piece] = []
         self.textures: dict[str, Path] = {}
         self.tags: dict[str, str] = {}
-        self.hidden = (figure.template[:, 1] < LOWEST)[figure.topology.mesh.tri].any(1)
+        self.hidden = some(figure.template[:, 1] < LOWEST, figure.topology.mesh.tri)
         self.bare = np.zeros(len(figure.template), np.float32)  # 1 where no painted hair is wanted
         self.stubble = beard_mask(figure.template)
         self.over = posed  # the surface of the clothes, to lay things on
