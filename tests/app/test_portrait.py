@@ -8,7 +8,12 @@ import cv2
 import numpy as np
 import skimage.data
 
+from live_relight.capture import open_source
 from live_relight.cli import main
+from live_relight.core import reference
+from live_relight.core.look import Light
+from live_relight.relighter import Relighter
+from live_relight.shade import guided
 
 # Both cheeks of skimage.data.astronaut() (512 x 512): left and right as seen in the picture.
 LEFT = (slice(124, 146), slice(186, 202))
@@ -49,3 +54,26 @@ def test_the_wall_is_not_lit(tmp_path: Path) -> None:
     out = cv2.imread(str(target)).astype(int)
     wall = (slice(20, 120), slice(330, 385))  # between hair and shuttle
     assert np.abs(out[wall] - portrait[wall]).mean() < 3.0
+
+
+def test_no_halo_outside_the_person() -> None:
+    """Relit from behind a dimmed room, the six pixels outside the person stay the room's."""
+    source = open_source("demo", size=(1280, 720), pace=False)
+    try:
+        frames = [source.read() for _ in range(10)]
+    finally:
+        source.close()
+    assert frames[-1] is not None
+    image = frames[-1].image
+    with Relighter() as relighter:
+        geometry = relighter.geometry(image)
+        out = relighter.relight(image, [Light.of("key", az=60, power=1.6)], geometry).astype(float)
+        backdrop = reference.behind(relighter.look)
+    person = reference.apply(guided.matte(geometry), image / 255.0) > 0.6
+    person[:, 900:] = False  # the shuttle model, which the network takes for somebody now and then
+    distance = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, 5)
+    band = (distance > 0) & (distance <= 6)
+    band[:, 880:] = False
+    gain = (out.sum(axis=2) + 1) / (image.sum(axis=2) * backdrop + 1)
+    assert np.percentile(gain[band], 90) < 1.1
+    assert np.percentile(gain[person], 50) > 1.2  # while the person is lit
