@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 LEVELS = ("low", "medium", "high")
 SHARES = {"low": 0.5, "medium": 0.62, "high": 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-COST = {"low": 0.7, "medium": 0.78, "high": 1.0}
+COST = {"low": 0.7, "medium": 0.84, "high": 1.0}
 """What a frame takes at a level, as a share of `high` (docs/performance.md)."""
 
 FULL, ROOM = 0.97, 0.80

@@ -18,7 +18,7 @@ from ..core.frames import Geometry, Image
 from ..core.paths import kind, reason
 from ..core.settings import read_toml, shown
 
-DEFAULT = "first-light"
+DEFAULT = "fast"
 STRIDE = 32
 MOST = 16 * STRIDE
 """Longest side of a network's input."""

@@ -219,19 +219,19 @@ def test_no_networks_at_all(engines: Path) -> None:
 
 @pytest.mark.parametrize("pixels", ['"abc"', "-5", "99999999999", "true", "1.5", "nan", f"0x{'f' * 5000}"])
 def test_cards_with_a_wrong_size(pixels: str, engines: Path) -> None:
-    _touch(engines, "first-light.onnx")
-    (engines / "first-light.toml").write_text(f"pixels = {pixels}\n")
+    _touch(engines, f"{network.DEFAULT}.onnx")
+    (engines / f"{network.DEFAULT}.toml").write_text(f"pixels = {pixels}\n")
     with pytest.raises(EstimatorError, match=r"pixels, got .*, expected a whole number"):
         network.find_network()
 
 
 def test_cards_and_networks_that_are_missing_or_no_files(engines: Path) -> None:
-    _touch(engines, "first-light.onnx")
+    _touch(engines, f"{network.DEFAULT}.onnx")
     assert network.find_network().pixels == 256 * 192
     with pytest.raises(EstimatorError, match="the network's card"):
         lists.engines("info", None)
-    (engines / "first-light.toml").mkdir()
-    with pytest.raises(EstimatorError, match=r"first-light\.toml, got a folder"):
+    (engines / f"{network.DEFAULT}.toml").mkdir()
+    with pytest.raises(EstimatorError, match=rf"{network.DEFAULT}\.toml, got a folder"):
         network.find_network()
     (engines / "my.onnx").mkdir()
     with pytest.raises(EstimatorError, match="got a folder, expected an ONNX file"):

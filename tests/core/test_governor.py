@@ -33,7 +33,7 @@ def test_fast_machine_stays_high() -> None:
     assert changes(live(lambda t: 0.6 * INTERVAL, 60)) == 0
 
 
-@pytest.mark.parametrize(("cost", "level"), [(1.2, "medium"), (1.6, "low"), (5.0, "low")])
+@pytest.mark.parametrize(("cost", "level"), [(1.1, "medium"), (1.4, "low"), (5.0, "low")])
 def test_slow_machine_comes_down_and_keeps_its_rate_where_it_can(cost: float, level: str) -> None:
     seen = live(lambda t: cost * INTERVAL, 60)
     end = seen[len(seen) // 2 :]
