@@ -95,6 +95,12 @@ def write_card(path: Path, rows: list[tuple[str, object, str]]) -> None:
     part.rename(path)
 
 
+def description(model: GeometryNet) -> str:
+    """A few words for people."""
+    form = "for CPUs, matte at full size" if model.config.fast else "everything at full size"
+    return f"{parameters(model) / 1e6:.1f} million parameters, {form}"
+
+
 def card_rows(
     model: GeometryNet,
     onnx: Path,
@@ -109,6 +115,7 @@ def card_rows(
     rows: list[tuple[str, object, str]] = [
         ("name", onnx.stem, ""),
         ("file", onnx.name, ""),
+        ("description", description(model), "for `engines list`"),
         ("sha256", hashlib.sha256(onnx.read_bytes()).hexdigest(), ""),
         ("bytes", onnx.stat().st_size, ""),
         ("licence", "MIT", "weights trained by this project"),
