@@ -1,10 +1,10 @@
 #!/bin/sh
-# A network like engines/first-light.onnx from nothing: data, training, figures, export. Run it in the checkout.
+# A network like engines/fast.onnx from nothing: data, training, figures, export. Run it in the checkout.
 # The shipped weights took a longer way (LOG.md: runs b to f, the first of them on an older generator's pictures);
 # the card names the data that the last run saw, and counts the steps of all of them.
 # ASSETS: the folder that `python -m training.assets` fills (and real/, peers/ for the proxy); WORK: about 20 GB.
 set -eu
-ASSETS=${ASSETS:-../shared/data}
+ASSETS=${ASSETS:-build/assets}
 WORK=${WORK:-build/training}
 MINUTES=${MINUTES:-180}
 
@@ -16,8 +16,8 @@ python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bo
 until [ -f "$WORK/train/shard_00010.tar" ]; do sleep 5; kill -0 "$DATA"; done
 python -m training.train --data "$WORK/train" --out "$WORK/run" --minutes "$MINUTES" --seed 6 --fast
 kill "$DATA" 2>/dev/null || true
-python -m training.export --checkpoint "$WORK/run/last.pt" --out "$WORK/first-light.onnx" --data "$WORK/train"
-python -m training.evaluate --data "$WORK/heldout" --model "$WORK/first-light.onnx" --count 240 \
+python -m training.export --checkpoint "$WORK/run/last.pt" --out "$WORK/fast.onnx" --data "$WORK/train"
+python -m training.evaluate --data "$WORK/heldout" --model "$WORK/fast.onnx" --count 240 \
     --assets "$ASSETS" --out docs/accuracy.md --figures "$WORK/figures.json"
 python -m training.export --checkpoint "$WORK/run/last.pt" \
-    --out engines/first-light.onnx --data "$WORK/train" --figures "$WORK/figures.json"
+    --out engines/fast.onnx --data "$WORK/train" --figures "$WORK/figures.json"
