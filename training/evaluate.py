@@ -21,6 +21,7 @@ from training import metrics
 from training.baselines import constant_depth, flat_normals, sphere_normals
 from training.data import load_item
 from training.synth.shards import find_shards, read_shard
+from training.told import in_one_line
 
 F32 = NDArray[np.float32]
 Prediction = tuple[F32, F32, F32]
@@ -192,7 +193,8 @@ def run(args: argparse.Namespace) -> None:
             part.rename(path)
 
 
-def main(argv: list[str] | None = None) -> int:
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
     """Command line."""
     from training.synth.__main__ import parse_size
 
@@ -206,12 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, help="Markdown, such as docs/accuracy.md")
     parser.add_argument("--figures", type=Path, help="JSON for training.export")
-    try:
-        run(parser.parse_args(argv))
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":

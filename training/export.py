@@ -22,6 +22,7 @@ from torch import nn
 from training.model import GeometryNet, load_model, parameters
 from training.schedule import PHASES
 from training.synth.shards import find_shards, read_shard
+from training.told import in_one_line
 
 OUTPUTS = ("normal", "depth", "alpha")
 TOLERANCE = 1e-4
@@ -174,7 +175,8 @@ def run(args: argparse.Namespace) -> None:
     print(f"{half}: {half.stat().st_size / 2**20:.1f} MiB")
 
 
-def main(argv: list[str] | None = None) -> int:
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -185,12 +187,7 @@ def main(argv: list[str] | None = None) -> int:
         "--after", type=Path, nargs="*", default=[], help="checkpoints of the runs that this one went on from"
     )
     parser.add_argument("--commit", default="")
-    try:
-        run(parser.parse_args(argv))
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":

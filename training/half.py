@@ -20,6 +20,8 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto
 
+from training.told import in_one_line
+
 OUTPUTS = ("normal", "depth", "alpha")
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 SENSITIVE = (
@@ -158,18 +160,14 @@ def write_half(path: Path) -> Path:
     return target
 
 
-def main(argv: list[str] | None = None) -> int:
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m training.half", description=__doc__)
     parser.add_argument("network", type=Path, nargs="+", metavar="NETWORK.onnx")
-    try:
-        for path in parser.parse_args(argv).network:
-            target = write_half(path)
-            print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB")
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    for path in parser.parse_args(argv).network:
+        target = write_half(path)
+        print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from training.evaluate import Predictor, onnx_predictor
 from training.real import fit, frames
 from training.synth.sheet import paint_depth, paint_normals, relit
+from training.told import in_one_line
 
 F32 = NDArray[np.float32]
 
@@ -57,7 +58,8 @@ def load_pictures(path: Path, count: int) -> list[F32]:
     return list(frames(path, count))
 
 
-def main(argv: list[str] | None = None) -> int:
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
     """Command line."""
     from training.synth.__main__ import parse_size
 
@@ -68,19 +70,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=2, help="frames per clip")
     parser.add_argument("inputs", type=Path, nargs="+")
     args = parser.parse_args(argv)
-    try:
-        predict = onnx_predictor(args.model)
-        rows = [
-            row_of(np.ascontiguousarray(fit(image, args.size)), predict)
-            for path in args.inputs
-            for image in load_pictures(path, args.count)
-        ]
-        if not cv2.imwrite(str(args.out), np.vstack(rows)[..., ::-1]):
-            raise OSError(f"{args.out}: could not write the picture")
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    predict = onnx_predictor(args.model)
+    rows = [
+        row_of(np.ascontiguousarray(fit(image, args.size)), predict)
+        for path in args.inputs
+        for image in load_pictures(path, args.count)
+    ]
+    if not cv2.imwrite(str(args.out), np.vstack(rows)[..., ::-1]):
+        raise OSError(f"{args.out}: could not write the picture")
 
 
 if __name__ == "__main__":

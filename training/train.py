@@ -26,6 +26,7 @@ from training.data import Pool, draw_batch
 from training.losses import Weights, total_loss
 from training.model import GeometryNet, ModelConfig, load_imagenet, load_matching, parameters, save_checkpoint
 from training.schedule import PHASES, average_at, phase_at, rate_at
+from training.told import in_one_line
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ def log(
         writer.writerow(row)
 
 
-def main(argv: list[str] | None = None) -> int:
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
     """Command line: every field of TrainConfig is an option."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     for name, spec in TrainConfig.__dataclass_fields__.items():
@@ -242,12 +244,7 @@ def main(argv: list[str] | None = None) -> int:
             parser.add_argument(
                 option, type=kind, required=required, default=None if required else spec.default
             )
-    try:
-        print(train(TrainConfig(**vars(parser.parse_args(argv)))))
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    print(train(TrainConfig(**vars(parser.parse_args(argv)))))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
+
+from .errors import LiveRelightError
 
 _KINDS = (
     (stat.S_ISREG, "a file"),
@@ -36,6 +39,24 @@ def kind(path: Path) -> str:
     except ValueError as error:  # Python's own check, before the system is asked
         raise OSError(errno.EINVAL, "a NUL character in the name") from error
     return next(name for test, name in _KINDS if test(mode))
+
+
+def own_folder(what: str, windows: str, mac: str, variable: str, linux: str) -> Path:
+    """The user's folder of that kind on this system. `windows`: an environment variable and the folder below
+    the home that it usually names, 'APPDATA=AppData/Roaming'; `mac`: a folder below the home; `variable` and
+    `linux`: the same for the rest. Raises LiveRelightError for `what` where the system names no home."""
+    if sys.platform == "win32":
+        variable, _, usual = windows.partition("=")
+    elif sys.platform == "darwin":
+        variable, usual = "", mac
+    else:
+        usual = linux
+    given = os.environ.get(variable, "")
+    try:
+        # A relative one is to be ignored, says the XDG specification.
+        return Path(given) if os.path.isabs(given) else Path.home() / usual
+    except RuntimeError:
+        raise LiveRelightError(what, "no home folder", todo="set HOME") from None
 
 
 def read_whole(path: Path, limit: int) -> bytes:

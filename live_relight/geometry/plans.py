@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..core.errors import LiveRelightError, SinkError
-from ..core.paths import read_whole, reason
+from ..core.errors import SinkError
+from ..core.paths import own_folder, read_whole, reason
 from ..files import make_folder, write_whole
 from .trt_library import Library
 
@@ -86,17 +86,9 @@ class _UnusableError(Exception):
 
 def cache_folder() -> Path:
     """Where plans are kept. Raises LiveRelightError where the system names no home."""
-    if sys.platform == "win32":
-        given, usual = os.environ.get("LOCALAPPDATA", ""), Path("AppData", "Local")
-    elif sys.platform == "darwin":
-        given, usual = "", Path("Library", "Caches")
-    else:
-        given, usual = os.environ.get("XDG_CACHE_HOME", ""), Path(".cache")
-    try:
-        # A relative XDG_CACHE_HOME is to be ignored, says its specification.
-        base = Path(given) if os.path.isabs(given) else Path.home() / usual
-    except RuntimeError:
-        raise LiveRelightError("compiled plans", "no home folder", todo="set HOME") from None
+    base = own_folder(
+        "compiled plans", "LOCALAPPDATA=AppData/Local", "Library/Caches", "XDG_CACHE_HOME", ".cache"
+    )
     return base / "live-relight" / "plans"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from pathlib import Path
 
 from ..core.errors import LiveRelightError, UsageError, nearest
 from ..core.look import Look
+from ..core.paths import own_folder
 from ..core.settings import Preset, dump_preset, load_preset
 from ..files import make_folder, write_whole
 
@@ -19,17 +19,13 @@ ORDER = ("studio", "window", "off")
 
 def user_folder() -> Path:
     """Where the user's own presets are kept. Raises LiveRelightError where the system names no home."""
-    if sys.platform == "win32":
-        given, usual = os.environ.get("APPDATA", ""), Path("AppData", "Roaming")
-    elif sys.platform == "darwin":
-        given, usual = "", Path("Library", "Application Support")
-    else:
-        given, usual = os.environ.get("XDG_CONFIG_HOME", ""), Path(".config")
-    try:
-        # A relative XDG_CONFIG_HOME is to be ignored, says its specification.
-        base = Path(given) if os.path.isabs(given) else Path.home() / usual
-    except RuntimeError:
-        raise LiveRelightError("your own presets", "no home folder", todo="set HOME") from None
+    base = own_folder(
+        "your own presets",
+        "APPDATA=AppData/Roaming",
+        "Library/Application Support",
+        "XDG_CONFIG_HOME",
+        ".config",
+    )
     return base / "live-relight" / "presets"
 
 

@@ -32,9 +32,8 @@ class Applier:
             size = image.shape[1], image.shape[0]
             gain = np.asarray(cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), np.float32)
             half = False
-        wide = (image.shape[1], BAND + 4, 3)
-        if not self._scratch or self._scratch[0][0].shape[1] != wide[0]:
-            shape = (wide[1], wide[0], 3)
+        shape = (BAND + 4, image.shape[1], 3)
+        if not self._scratch or self._scratch[0][0].shape != shape:
             self._scratch = [(np.empty(shape, np.float32), np.empty(shape, np.float32)) for _ in range(2)]
         # Bands start at even rows, so that halves fit.
         middle = top + (bottom - top) // 4 * 2

@@ -163,19 +163,21 @@ class OpenGLShader:
         if self._gain.shape[:2] != (h, w):
             self._gain = np.empty((h, w, 3), np.float32)
         self._gain.fill(reference.behind(look))
-        drawn, (left, top, _, _) = self._read(around(boxes), np.float32)
+        left, top, _, _ = box = around(boxes)
+        drawn = self._read(box, np.float32)
         for x0, y0, x1, y1 in boxes:
             part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
             self._gain[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
 
     def _read_picture(self, boxes: list[Box], out: Image) -> None:
         """Copies `boxes` into `out`."""
-        drawn, (left, top, _, _) = self._read(around(boxes), np.uint8)
+        left, top, _, _ = box = around(boxes)
+        drawn = self._read(box, np.uint8)
         for x0, y0, x1, y1 in boxes:
             part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
             out[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
 
-    def _read(self, box: Box, kind: type) -> tuple[Any, Box]:
+    def _read(self, box: Box, kind: type) -> Any:
         left, top, right, bottom = box
         count = (bottom - top) * (right - left) * 4
         if self._drawn.dtype != kind or self._drawn.size < count:
@@ -184,7 +186,7 @@ class OpenGLShader:
         self._targets["out"].read_into(
             drawn, (left, top, right - left, bottom - top), components=4, dtype=f"f{drawn.itemsize}"
         )
-        return drawn, box
+        return drawn
 
     def _grown(self, box: Box, size: Size) -> Box:
         """What of the picture of `size` reads `box` of the gain; at even places where that is half as big."""
@@ -234,7 +236,8 @@ class OpenGLShader:
             thing.release()
         ctx = self._ctx
         planes = ctx.texture_array((*shape, 1 if self.on_grid else len(reference.PLANES)), 4, dtype="f4")
-        light_map = ctx.texture(light, 4, dtype="f4")
+        # Half as much to fetch on a card; a software rasteriser would have to decode it.
+        light_map = ctx.texture(light, 4, dtype="f4" if self.on_grid else "f2")
         for texture in (planes, light_map):
             texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
             texture.repeat_x = texture.repeat_y = False
