@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core.errors import LiveRelightError
-    from .core.look import Light, Look
+    from .core.light import Light
+    from .core.look import Look
     from .core.settings import Settings
     from .relighter import Relighter
 
@@ -21,7 +22,7 @@ __all__ = ["Light", "LiveRelightError", "Look", "Relighter", "Settings", "__vers
 
 _HOMES = {
     "LiveRelightError": ".core.errors",
-    "Light": ".core.look",
+    "Light": ".core.light",
     "Look": ".core.look",
     "Settings": ".core.settings",
     "Relighter": ".relighter",

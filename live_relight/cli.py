@@ -14,8 +14,9 @@ from typing import NoReturn
 
 from . import __version__, interrupt
 from .core.errors import LiveRelightError, UsageError, nearest
-from .core.look import parse_light
-from .core.settings import Settings, check_quality, load_settings, parse_size
+from .core.light import parse_light
+from .core.look import DIFFUSE, NUMBERS
+from .core.settings import LOOK_FIELDS, Settings, check_quality, load_settings, parse_size
 
 LISTS = ("doctor", "engines", "presets", "cameras")
 
@@ -77,11 +78,18 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
         help="replaces the preset's lights, repeatable: "
         "key:az=45,el=30,dist=1.2,power=1.0,kelvin=5600,size=0.3",
     )
-    group.add_argument("--ambient", type=float, metavar="X", help="light already there: 1 untouched, 0 dark")
-    group.add_argument("--background", type=float, metavar="X", help="the same behind the person only")
-    group.add_argument("--specular", type=float, metavar="X", help="strength of highlights, 0..1")
-    group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the camera (default 65)")
-    group.add_argument("--engine", metavar="NAME", help="auto, onnx, openvino or analytic")
+    for name, (low, high, what) in NUMBERS.items():
+        option = f"--{name.replace('_', '-')}"
+        group.add_argument(option, type=float, metavar="X", help=f"{what} ({low:g}..{high:g})")
+    group.add_argument("--diffuse", metavar="NAME", help=" or ".join(DIFFUSE))
+    group.add_argument("--background-tint", metavar="#RRGGBB", help="colour that the backdrop takes on")
+    group.add_argument(
+        "--auto",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="key and fill follow the light that the picture has",
+    )
+    group.add_argument("--engine", metavar="NAME", help="auto, onnx, gpu, cuda, ... (`engines list`)")
     group.add_argument(
         "--quality", metavar="LEVEL", help="auto (as fine as the frame rate allows), low, medium or high"
     )
@@ -136,6 +144,14 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--size", default="1280x720", metavar="WxH")
     bench.add_argument("--json", type=_path, metavar="FILE", help="also write the result for programs")
     bench.add_argument("--source", default="demo", metavar="FILE", help="a clip instead of the demo")
+    bench.add_argument(
+        "--against",
+        nargs="?",
+        const="all",
+        metavar="NAMES",
+        help="also time other networks on the same frames: all, midas-small, depth-anything-252, "
+        "depth-anything-518, FILE.onnx[@WxH]; several with commas",
+    )
     _look_options(bench)
 
     add("doctor", "what was found, what is missing and the command that mends it")
@@ -160,18 +176,7 @@ def build_parser() -> argparse.ArgumentParser:
 def settings_of(args: argparse.Namespace) -> Settings:
     """Configuration file first, command line on top. Raises UsageError."""
     settings = load_settings(args.config) if getattr(args, "config", None) else Settings()
-    names = (
-        "source",
-        "size",
-        "fps",
-        "preset",
-        "ambient",
-        "background",
-        "specular",
-        "fov",
-        "engine",
-        "quality",
-    )
+    names = ("source", "size", "fps", "preset", "engine", "quality", *LOOK_FIELDS)
     given = {n: getattr(args, n, None) for n in names}
     changes = {n: v for n, v in given.items() if v is not None}
     if changes.get("size"):
@@ -204,7 +209,7 @@ def dispatch(args: argparse.Namespace) -> int:
     if args.command == "bench":
         from .commands.bench import bench
 
-        return bench(settings_of(args), args.frames, args.json)
+        return bench(settings_of(args), args.frames, args.json, args.against)
     if args.command == "doctor":
         from .commands.doctor import doctor
 

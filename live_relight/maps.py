@@ -8,14 +8,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .core import planes as plain
 from .core import reference
 from .core.colour import linear_to_srgb
 from .core.frames import Geometry, Image, Map
 from .core.look import Look
-from .core.projection import head_point, intrinsics
+from .core.projection import intrinsics
 from .files import make_folder, write_whole
 from .resize import resized
 from .shade.guided import coefficients
+from .shelf import FileShelf
 
 NAMES = ("depth.png", "normals.png", "alpha.png", "shading.png", "maps.npz")
 """What `write_maps` writes."""
@@ -33,7 +35,7 @@ def full_size(image: Image, geometry: Geometry) -> tuple[Map, Map, Map]:
         c = cv2.resize(planes[index], (w, h), interpolation=cv2.INTER_LINEAR).reshape(h, w, 4)
         return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3], np.float32)
 
-    t = (bring_up(0) - reference.ALPHA_LOW) / (reference.ALPHA_HIGH - reference.ALPHA_LOW)
+    t = (bring_up(0) - plain.ALPHA_LOW) / (plain.ALPHA_HIGH - plain.ALPHA_LOW)
     t = np.clip(t, 0.0, 1.0)
     normal = np.dstack([bring_up(i) for i in (2, 3, 4)])
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
@@ -45,8 +47,7 @@ def shading_picture(image: Image, geometry: Geometry, look: Look) -> Image:
     h, w = image.shape[:2]
     scale = min(1.0, (SHADING_PIXELS / (w * h)) ** 0.5)
     small = resized(image, (max(1, round(w * scale)), max(1, round(h * scale))))
-    planes = coefficients(geometry)
-    light = reference.light_map(planes, small, look, head_point(geometry, look.fov))
+    light = reference.light_map(geometry, small, look, None, (w, h), shelf=FileShelf())
     lit = linear_to_srgb(0.5 * light[..., :3] + light[..., 3:]).astype(np.float32)
     big = cv2.resize(lit, (w, h), interpolation=cv2.INTER_LINEAR).reshape(h, w, 3)
     alpha = full_size(image, geometry)[2][..., None]

@@ -71,7 +71,7 @@ class Pipeline:
         seen = time.perf_counter()
         self._state, steady = temporal.step(self._state, geometry, self._smoothing)
         smooth = time.perf_counter()
-        image = self._shader.shade(frame.image, steady, look)
+        image = self._shader.shade(frame.image, steady, look, governor.STEPS[self.quality])
         done = time.perf_counter()
         marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
         return replace(frame, image=image)

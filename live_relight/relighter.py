@@ -13,8 +13,9 @@ from . import presets
 from .core.errors import LiveRelightError
 from .core.frames import Geometry, Image
 from .core.governor import SHARES
-from .core.look import Light, Look
-from .core.settings import Settings
+from .core.light import Light
+from .core.look import Look
+from .core.settings import LOOK_FIELDS, Settings
 from .geometry import open_estimator
 from .shade.opengl import OpenGLShader
 
@@ -22,7 +23,7 @@ from .shade.opengl import OpenGLShader
 def look_of(settings: Settings) -> Look:
     """The preset of the settings with what the settings replace in it. Raises UsageError."""
     look = presets.load(settings.preset).look
-    given = {n: getattr(settings, n) for n in ("ambient", "background", "specular", "fov")}
+    given = {n: getattr(settings, n) for n in LOOK_FIELDS}
     changes = {n: v for n, v in given.items() if v is not None}
     if settings.ambient is not None and settings.background is None:
         changes["background"] = None  # --ambient speaks of the whole picture

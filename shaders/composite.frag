@@ -6,7 +6,7 @@
 
 uniform sampler2D picture;       // encoded BGR at this target's size
 uniform sampler2D light_map;     // factors from light.frag, any size
-uniform float backdrop;          // factor where nobody is
+uniform vec3 backdrop;           // factor where nobody is
 uniform vec2 alpha_ends;         // guided alpha that counts as 0 and as 1
 
 in vec2 uv;
@@ -15,7 +15,7 @@ out vec4 colour;
 void main() {
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
     float alpha = smoothstep(alpha_ends.x, alpha_ends.y, guided(ALPHA, uv, seen));
-    vec3 gain = vec3(backdrop) + (texture(light_map, uv).xyz - backdrop) * alpha;
+    vec3 gain = backdrop + (texture(light_map, uv).xyz - backdrop) * alpha;
     gain *= shoulder(seen, seen * gain);
 #ifdef GAIN_ONLY
     colour = vec4(gain, 1.0);

@@ -1,57 +1,122 @@
 #version 330
-// Lambert and normalised Blinn-Phong for every light, at the light map's size, as the factor on encoded values.
-#ifdef SHAPE_GIVEN
-uniform sampler2D shape;      // depth, normal at this size
-#else
-#include "guided.glsl"
-#endif
+// Every lamp's light at the light map's size, as the factor on encoded values (core/reference.py: light_map,
+// factor_map). EACH_LAMP calls one function a lamp, so that only what there is gets compiled.
 #include "colour.glsl"
+#include "brdf.glsl"
+#include "lamps.glsl"
+#ifdef AREA_LIGHTS
+#include "area.glsl"
+uniform float area_unit[AREA_LIGHTS];  // what a surface at the head gets that faces it
+#endif
+#ifdef ENVIRONMENT
+#include "environment.glsl"
+#endif
 
+uniform sampler2D shape;      // depth, normal at this size
+uniform sampler2D softened;   // normal without fine relief, blurred alpha
+uniform sampler2D shadows;    // what is seen of the lamps, by slot
 uniform sampler2D picture;    // at this size, encoded BGR
 uniform float ambient;        // on the light already there
 uniform float darkest;        // base colour below which a highlight grows no further
-uniform vec2 half_tangents;   // tan of half the horizontal and vertical field of view
-uniform vec4 lamp_place[SLOTS];   // camera-space position or direction; w: 0 directional, 1 point, 2 ambient
-uniform vec4 lamp_colour[SLOTS];  // linear BGR times power; w: wrap
-uniform float lamp_reference[SLOTS];  // squared distance at which falloff is 1
-uniform float specular;
-uniform float shininess;
+uniform float specular;       // of the usual strength
+uniform float roughness;
+uniform float softness;
 uniform float max_falloff;
+uniform float sky;
 
 in vec2 uv;
 out vec4 factor;
 
+vec3 p, n, soft, view;
+vec3 total = vec3(0.0);
+float shine = 0.0;
+
+vec3 unit(vec3 v) {
+    return v / max(length(v), 1e-6);
+}
+
+void add(int i, vec3 toward, vec3 normal, float fall) {
+    float spread = lamp_place[i].w;
+    float cosine = dot(normal, toward);
+    vec3 mixed = vec3(cosine) + (dot(soft, toward) - cosine) * softness * SCATTER;
+    vec3 matt = horizon(mixed, min(spread + softness * GLOW, vec3(1.0)));
+    vec3 halfway = unit(toward + view);
+    float nl = clamp(cosine, 0.0, 1.0);
+    float nv = clamp(dot(normal, view), 1e-3, 1.0);
+    float gloss = ggx(nl, nv, clamp(dot(normal, halfway), 0.0, 1.0), dot(toward, halfway), roughness * roughness,
+                      spread, F0);
+#ifdef OREN_NAYAR
+    matt *= oren_nayar(nl, nv, dot(toward, view), roughness);
+#endif
+    total += lamp_colour[i].xyz * matt * fall;
+    shine += luma(lamp_colour[i].xyz) * gloss * specular * fall * sure(nv);
+}
+
+void directional_lamp(int i, float seen) {
+    add(i, lamp_place[i].xyz, n, seen);
+}
+
+void near_lamp(int i, vec3 normal, float seen) {
+    vec3 to = lamp_place[i].xyz - p;
+    float d2 = max(dot(to, to), 1e-4);
+    add(i, to * inversesqrt(d2), normal, min(lamp_colour[i].w / d2, max_falloff) * seen);
+}
+
+void point_lamp(int i, float seen) {
+    near_lamp(i, n, seen);
+}
+
+void spot_lamp(int i, float seen) {
+    vec3 toward = unit(lamp_place[i].xyz - p);
+    float beam = clamp((-dot(toward, lamp_axis[i].xyz) - lamp_axis[i].w) * lamp_beam[i], 0.0, 1.0);
+    near_lamp(i, n, seen * beam * beam * (3.0 - 2.0 * beam));
+}
+
+void rim_lamp(int i, float seen) {
+    // Outward at the silhouette, where alpha falls; a network's normals hardly turn away there.
+    vec2 texel = 1.0 / vec2(textureSize(softened, 0));
+    vec2 x = vec2(texel.x, 0.0), y = vec2(0.0, texel.y);
+    vec3 outward = unit(vec3(texture(softened, uv - x).w - texture(softened, uv + x).w,
+                             texture(softened, uv + y).w - texture(softened, uv - y).w, 0.0));
+    float bend = clamp(2.0 - 2.0 * texture(softened, uv).w, 0.0, 1.0);
+    near_lamp(i, unit(n * (1.0 - bend) + outward * bend), seen);
+}
+
+void hemisphere_lamp(int i, float seen) {
+    total += lamp_colour[i].xyz * (1.0 + sky * dot(n, lamp_place[i].xyz));
+}
+
+#ifdef AREA_LIGHTS
+void area_lamp(int i, float seen, int k, int count) {
+    vec2 sums = area_light(p, n, view, 8 * k, count) / area_unit[k];
+    sums *= seen / max(sums.x / max_falloff, 1.0);
+    total += lamp_colour[i].xyz * sums.x;
+    shine += luma(lamp_colour[i].xyz) * sums.y * specular * sure(clamp(dot(n, view), 1e-3, 1.0));
+}
+#endif
+
+#ifdef ENVIRONMENT
+void env_lamp(int i, float seen) {
+    total += lamp_colour[i].xyz * env_diffuse(n);
+    shine += luma(lamp_colour[i].xyz) * luma(env_specular(n, view, roughness, F0)) * specular
+           * sure(clamp(dot(n, view), 1e-3, 1.0));
+}
+#endif
+
 void main() {
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
-#ifdef SHAPE_GIVEN
     vec4 there = texelFetch(shape, ivec2(gl_FragCoord.xy), 0);
-#else
-    vec4 there = vec4(guided(DEPTH, uv, seen), guided(NORMAL_X, uv, seen), guided(NORMAL_Y, uv, seen),
-                      guided(NORMAL_Z, uv, seen));
+    n = unit(there.yzw);
+    p = place_at(uv, clamp(there.x, 0.2, 5.0));
+    view = unit(-p);
+    soft = unit(texture(softened, uv).xyz);
+    vec4 shade = vec4(1.0);
+#ifdef SHADOWS
+    vec2 texel = 1.0 / vec2(textureSize(shadows, 0));
+    shade = 0.25 * (texture(shadows, uv + vec2(-1.5, -1.5) * texel) + texture(shadows, uv + vec2(0.5, -1.5) * texel)
+                  + texture(shadows, uv + vec2(-1.5, 0.5) * texel) + texture(shadows, uv + vec2(0.5, 0.5) * texel));
 #endif
-    vec3 n = there.yzw / max(length(there.yzw), 1e-6);
-    float depth = clamp(there.x, 0.2, 5.0);
-    vec3 p = depth * vec3((uv.x * 2.0 - 1.0) * half_tangents.x, (1.0 - uv.y * 2.0) * half_tangents.y, -1.0);
-    vec3 view = normalize(-p);
-    vec3 total = vec3(0.0);
-    float shine = 0.0;
-    for (int i = 0; i < COUNT; i++) {
-        vec4 place = lamp_place[i];
-        vec3 colour = lamp_colour[i].xyz;
-        float wrap = lamp_colour[i].w;
-        vec3 to = place.w == 1.0 ? place.xyz - p : place.xyz;
-        float d2 = max(dot(to, to), 1e-4);
-        float fall = place.w == 1.0 ? min(lamp_reference[i] / d2, max_falloff) : 1.0;
-        vec3 toward = to * inversesqrt(d2);
-        float cosine = dot(n, toward);
-        float lambert = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0) * fall;
-        vec3 halfway = toward + view;
-        halfway /= max(length(halfway), 1e-6);
-        float lobe = pow(clamp(dot(n, halfway), 0.0, 1.0), shininess) * clamp(cosine, 0.0, 1.0) * fall;
-        bool everywhere = place.w == 2.0;
-        total += colour * (everywhere ? 1.0 : lambert);
-        shine += luma(colour) * (everywhere ? 0.0 : lobe * specular);
-    }
+    EACH_LAMP
     // Highlights take the colour of the diffuse light at their place. On black cloth, with normals as smooth as a
     // network's, they would read as fog: they fade below mid-grey.
     vec3 base = pow(seen, vec3(GAMMA));

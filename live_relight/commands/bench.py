@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ..capture import open_source
 from ..capture.grabber import Grabber
-from ..core.errors import LiveRelightError
-from ..core.frames import Frame
+from ..core.errors import LiveRelightError, UsageError
+from ..core.frames import Frame, Image
+from ..core.governor import SHARES
 from ..core.settings import Settings, parse_size
 from ..core.stages import Source
 from ..core.stats import Stats
@@ -22,6 +23,7 @@ from ..pipeline import Pipeline
 from ..relighter import look_of
 from ..shade.opengl import OpenGLShader
 from ..sinks import open_sink
+from .against import ROUNDS, Wanted, compare, parse
 
 WARM_UP = 5
 
@@ -48,9 +50,11 @@ class _TimedSource:
         self._source.close()
 
 
-def bench(settings: Settings, frames: int, target: Path | None) -> int:
+def bench(settings: Settings, frames: int, target: Path | None, against: str | None = None) -> int:
     """Runs `frames` frames as fast as they go and prints the table. Nothing is queued and none is lost, so
-    the frame rate is what the machine can do, not what the clip has."""
+    the frame rate is what the machine can do, not what the clip has. `against`: networks to compare ours
+    with afterwards."""
+    rivals = _rivals(against, settings.engine)
     size = parse_size(settings.size or "1280x720")
     spec = "demo" if settings.source == "auto" else settings.source
     if target is not None:
@@ -79,10 +83,32 @@ def bench(settings: Settings, frames: int, target: Path | None) -> int:
             raise LiveRelightError("bench", f"a clip of at most {WARM_UP} frames", "a longer one")
         result = _result(stats, source, wall, used)
         result.update(engine=estimator.name, gl=shader.name, preset=settings.preset, quality=quality)
-    _print(result)
+        _print(result)
+        if rivals:
+            images = _first(spec, size, min(frames, ROUNDS))
+            result["against"] = compare(rivals, estimator, SHARES[quality], images)
     if target is not None:
         write_whole(target, (json.dumps(result, indent=1) + "\n").encode())
     return 0
+
+
+def _rivals(against: str | None, engine: str) -> list[Wanted]:
+    """Said before anything is measured: a name that is wrong, a comparison that would mean nothing."""
+    if against is None:
+        return []
+    if engine.partition(":")[0] == "analytic":
+        raise UsageError("--against", f"--engine {engine}, which is no network", "one that is")
+    return parse(against)
+
+
+def _first(spec: str, size: tuple[int, int], count: int) -> list[Image]:
+    """The source's first `count` pictures, or as many as it has."""
+    source = open_source(spec, size=size, pace=False)
+    try:
+        frames = (source.read() for _ in range(count))
+        return [frame.image for frame in frames if frame is not None]
+    finally:
+        source.close()
 
 
 def _result(stats: Stats, source: _TimedSource, wall: float, used: float) -> dict[str, object]:

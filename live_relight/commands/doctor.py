@@ -29,7 +29,7 @@ class Finding:
 def doctor() -> int:
     """Prints every finding; exit status 1 when something that `run` needs is broken."""
     broken = False
-    for check in (_program, _cameras, _virtual_cameras, _opengl, _engines, _gpu, _tensorrt):
+    for check in (_program, _cameras, _virtual_cameras, _opengl, _engines, _providers, _gpu, _tensorrt):
         for finding in _safely(check):
             broken |= finding.state == "broken"
             print(f"{finding.state:8} {finding.topic:15} {finding.text}")
@@ -117,6 +117,21 @@ def _engines() -> Iterator[Finding]:
         yield Finding(
             "missing", "OpenVINO", "not installed (optional)", "pip install 'live-relight[openvino]'"
         )
+
+
+def _providers() -> Iterator[Finding]:
+    """What of ONNX Runtime's providers drives a card here; whether it is used, `engine` says."""
+    from ..geometry import cards, providers
+
+    for provider in providers.available():
+        yield Finding("ok", "provider", f"{provider.title}, --engine {provider.name}")
+    if providers.available():
+        return
+    todo = providers.ORDER[0].install if cards.find().cards else ""
+    if sys.platform == "win32" and not todo:
+        todo = next(p.install for p in providers.ORDER if p.name == "directml")
+    text = "ONNX Runtime is the one for the CPU alone; a card is not used"
+    yield Finding("missing", "provider", text, todo)
 
 
 def _gpu() -> Iterator[Finding]:

@@ -1,14 +1,41 @@
-"""`engines build`: a network compiled to TensorRT plans, on any machine."""
+"""`engines build`: a network compiled to TensorRT plans, on any machine; and what runs a network here."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
+from ..core.errors import EstimatorError
+from ..core.stages import Estimator
 from ..geometry import build, network, trt_library
+
+
+def backends(item: network.Network) -> list[tuple[str, str]]:
+    """Engines by their names for --engine, each with why it cannot run this network here, '' where it can.
+    Tried, not guessed: the network is loaded by every one that is installed."""
+    from ..geometry.onnx import OnnxEstimator
+    from ..geometry.openvino import OpenVinoEstimator
+    from ..geometry.providers import available
+
+    ways: list[tuple[str, Callable[[], Estimator]]] = [("onnx", lambda: OnnxEstimator(item))]
+    if importlib.util.find_spec("openvino"):
+        ways.append(("openvino", lambda: OpenVinoEstimator(item)))
+    ways += [(p.name, partial(OnnxEstimator, item, 0, p)) for p in available()]
+    found = []
+    for name, make in ways:
+        try:
+            network.verify(item)
+            make().close()
+        except EstimatorError as error:
+            found.append((name, str(error)))
+        else:
+            found.append((name, ""))
+    return found
 
 
 def build_plans(name: str | None, targets: str | None, size: str | None) -> int:

@@ -9,7 +9,9 @@ from ..relighter import look_of
 
 
 def engines(action: str, name: str | None) -> int:
+    from ..core.settings import CARDS
     from ..geometry import network
+    from .engines import backends
 
     if action == "info":
         found = network.find_network(name or network.DEFAULT)
@@ -21,6 +23,12 @@ def engines(action: str, name: str | None) -> int:
         size = item.path.stat().st_size / 1e6
         mark = "*" if item.name == network.DEFAULT else " "
         print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
+        ways = backends(item)
+        print(f"{'':18} runs here with: {', '.join(n for n, fault in ways if not fault) or 'nothing'}")
+        for name, fault in ways:
+            if fault:
+                print(f"{'':18} not with {name}: {fault}")
+    print(f"`--engine auto` takes the first of {', '.join(CARDS[1:])} that works, else onnx")
     _plans()
     return 0
 

@@ -1,7 +1,8 @@
 """Keeps the frame rate: how fine the geometry is worked out, as a pure step over what frames took.
 
-Where a frame takes longer than the source leaves for it, the network is run on a smaller picture; the light
-map and the filters follow it, because they work on the network's grid. Where there has been room for a while
+Where a frame takes longer than the source leaves for it, shadows are marched in fewer steps first; then the
+network is run on a smaller picture, and the light map and the filters follow it, because they work on the
+network's grid. Where there has been room for a while
 it climbs back, one level at a time, and waits longer after each climb that did not hold.
 """
 
@@ -10,9 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 LEVELS = ("low", "medium", "high")
-SHARES = {"low": 0.5, "medium": 0.62, "high": 1.0}
+"""What a user may ask for."""
+RUNGS = ("low", "medium", "lean", "high")
+"""What the governor goes through: 'lean' is 'high' with fewer steps a shadow."""
+SHARES = {"low": 0.5, "medium": 0.62, "lean": 1.0, "high": 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-COST = {"low": 0.7, "medium": 0.84, "high": 1.0}
+STEPS = {"low": 4, "medium": 4, "lean": 4, "high": 8}
+"""Steps a shadow is marched in."""
+COST = {"low": 0.7, "medium": 0.81, "lean": 0.96, "high": 1.0}
 """What a frame takes at a level, as a share of `high` (docs/performance.md)."""
 
 FULL, ROOM = 0.97, 0.80
@@ -49,14 +55,17 @@ def step(state: GovernorState, now: float, busy: float, interval: float) -> Gove
     weight = min(max(busy, interval) / MEMORY, 1.0)
     load = state.load + (load - state.load) * weight if state.load else load
     state = replace(state, load=load)
-    rested, index = now - changed, LEVELS.index(state.level)
+    rested, index = now - changed, RUNGS.index(state.level)
     if load > FULL and index > 0 and rested > SETTLE:
         # A climb that is taken back soon was one too many.
         failed = state.climbed is not None and now - state.climbed < 2 * state.patience
         patience = min(2 * state.patience, LONGEST) if failed else state.patience
-        return _moved(replace(state, patience=patience), LEVELS[index - 1], now)
-    if index + 1 < len(LEVELS) and rested > state.patience:
-        above = LEVELS[index + 1]
+        below = RUNGS[index - 1]
+        if below == "lean" and load * COST[below] > FULL:  # too little: straight on
+            below = RUNGS[index - 2]
+        return _moved(replace(state, patience=patience), below, now)
+    if index + 1 < len(RUNGS) and rested > state.patience:
+        above = RUNGS[index + 1]
         if load * COST[above] / COST[state.level] < ROOM:
             return _moved(replace(state, climbed=now), above, now)
     return state

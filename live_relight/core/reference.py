@@ -1,14 +1,13 @@
 """The light pass in plain NumPy: what shaders/ must agree with, and the place to read how it works.
 
-1. `fill_outside`    carries the person's surface a little beyond the silhouette;
-2. `coefficients`    guided filter (He, Sun, Tang 2013; fast form He & Sun 2015): each geometry map q is
-                     written as q = a . I + b, with a, b from a small window, so that evaluating it with the
-                     full-size picture I brings q up along the picture's edges instead of blurring over them;
-3. `light_map`       Lambert and Blinn-Phong for every light, at any size;
-4. `factor_map`      what that light does to the picture's encoded values: one factor a channel;
-5. `gain`            factors of the person and of what is behind, mixed by the soft alpha along the
+1. planes.py         the geometry as functions of the picture, so that it follows the picture's edges;
+2. `surface`         place, normal and so on of every point that is lit, at any size;
+3. shadow.py         how much of each lamp it sees;
+4. `light_map`       brdf.py for every lamp: matt and glossy;
+5. `factor_map`      what that light does to the picture's encoded values: one factor a channel;
+6. `gain`            factors of the person and of what is behind, mixed by the soft alpha along the
                      picture's edges, rolled off toward white; at the picture's size or half of it;
-6. `composite`       picture times gain, at full size.
+7. `composite`       picture times gain, at full size.
 
 Light is worked out in linear light. The picture's transfer curve is taken as a power, I = v ** 2.2, so that
 light times g is v times g ** (1 / 2.2): nothing has to be decoded and encoded for every pixel. sRGB's own
@@ -25,208 +24,160 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .colour import REC709_LUMA
+from . import area, brdf, environment, planes, shadow
 from .frames import Geometry, Image, Map
+from .lamps import Lamp, Shelf, lamps
 from .look import Look
+from .planes import LUMA, sample
 from .projection import half_tangents, head_point
 
 Floats = npt.NDArray[Any]
 
-# Radius in pixels, and regularisation in units of guide variance. Alpha, on the geometry's own grid, follows
-# fine edges; normals and depth only strong ones, so that make-up and cloth patterns do not become relief, and
-# on a grid half as fine: it is smooth anyway and costs a quarter.
-ALPHA_FILTER = (2, 2e-4)
-SHAPE_FILTER = (1, 1e-2)
-FILL_RADIUS = 2
-ALPHA_LOW, ALPHA_HIGH = 0.5, 0.95  # the lower end is high: a lit sliver of bright wall is a halo
-LUMA = REC709_LUMA[::-1]  # BGR
 GAMMA = 2.2
-DARKEST = 0.02
+DARKEST = 0.04
 """Linear base colour a channel below which a highlight grows no further: it is a share of the base."""
-SHININESS = 20.0
 MAX_FALLOFF = 4.0
-
-PLANES = ("alpha", "depth", "normal x", "normal y", "normal z")
-
-
-def box_mean(values: Floats, radius: int) -> Floats:
-    """Mean over (2 radius + 1)^2 pixels, edges repeated. h x w or h x w x c."""
-    k = 2 * radius + 1
-    pad = [(radius, radius), (radius, radius)] + [(0, 0)] * (values.ndim - 2)
-    p = np.pad(values.astype(np.float64), pad, mode="edge")
-    for axis in (0, 1):
-        total = np.cumsum(p, axis=axis)
-        total = np.insert(total, 0, 0.0, axis=axis)
-        n = total.shape[axis]
-        p = np.take(total, range(k, n), axis) - np.take(total, range(n - k), axis)
-    return np.asarray(p / (k * k))
-
-
-def fill_outside(normal: Floats, depth: Floats, alpha: Floats) -> Floats:
-    """h x w x 4: depth and normal, from maps h x w x 3, h x w, h x w. Outside the mask the network's shape
-    means nothing: replace it by the person's nearby shape, or by a surface facing the camera where nobody is
-    near, so that light does not break at the silhouette."""
-    solid = np.clip(alpha * 2.0 - 0.8, 0.0, 1.0) ** 2
-    maps = np.concatenate([depth[..., None], normal], axis=-1)
-    weight = box_mean(box_mean(solid, FILL_RADIUS), FILL_RADIUS)[..., None]
-    spread = box_mean(box_mean(maps * solid[..., None], FILL_RADIUS), FILL_RADIUS)
-    facing = np.array([1.0, 0.0, 0.0, 1.0])
-    filled = (spread + facing * 1e-3) / (weight + 1e-3)
-    return np.asarray(filled + (maps - filled) * solid[..., None])
-
-
-def guided(guide: Floats, target: Floats, radius: int, eps: float) -> Floats:
-    """h x w x 3 guide in 0..1, h x w target: h x w x 4 (a for the guide's three channels, b)."""
-    mean_i = box_mean(guide, radius)
-    mean_t = box_mean(target, radius)
-    cov_it = box_mean(guide * target[..., None], radius) - mean_i * mean_t[..., None]
-    outer = guide[..., :, None] * guide[..., None, :]
-    h, w = target.shape
-    cov_ii = box_mean(outer.reshape(h, w, 9), radius).reshape(h, w, 3, 3)
-    cov_ii -= mean_i[..., :, None] * mean_i[..., None, :]
-    a = np.linalg.solve(cov_ii + eps * np.eye(3), cov_it[..., None])[..., 0]
-    b = mean_t - (a * mean_i).sum(axis=-1)
-    return box_mean(np.concatenate([a, b[..., None]], axis=-1), radius)
-
-
-def guided_by_luma(guide: Floats, target: Floats, radius: int, eps: float) -> Floats:
-    """As `guided`, but only the guide's luma counts: a is one number, spread over the channels. For shape
-    it follows fewer of the colours that are paint and not relief."""
-    luma = guide @ np.asarray(LUMA)
-    mean_i, mean_t = box_mean(luma, radius), box_mean(target, radius)
-    a = (box_mean(luma * target, radius) - mean_i * mean_t) / (
-        box_mean(luma * luma, radius) - mean_i**2 + eps
-    )
-    a, b = box_mean(a, radius), box_mean(mean_t - a * mean_i, radius)
-    return np.concatenate([a[..., None] * np.asarray(LUMA), b[..., None]], axis=-1)
-
-
-def halved(values: Floats) -> Floats:
-    """Means of 2 x 2, h x w (x c). A side that is odd stays: everything is then done at full size."""
-    h, w = values.shape[:2]
-    if h % 2 or w % 2:
-        return values.astype(np.float64)
-    return np.asarray(values.reshape(h // 2, 2, w // 2, 2, *values.shape[2:]).mean(axis=(1, 3)))
-
-
-def coefficients(geometry: Geometry) -> Map:
-    """5 x h x w x 4 float32 at the geometry's size, planes as in PLANES; shape's come from half of it (the
-    fast guided filter of He and Sun, 2015)."""
-    g = geometry.guide.astype(np.float64) / 255.0
-    size = geometry.size
-    shape = [halved(v) for v in (geometry.normal, geometry.depth, geometry.alpha)]
-    filled = fill_outside(*shape)
-    planes = [guided(g, geometry.alpha.astype(np.float64), *ALPHA_FILTER)]
-    small = halved(g)
-    planes += [sample(guided_by_luma(small, filled[..., i], *SHAPE_FILTER), size) for i in range(4)]
-    return np.stack(planes).astype(np.float32)
-
-
-def sample(values: Floats, size: tuple[int, int]) -> Floats:
-    """Bilinear resampling of h x w (x c) to `size` (width, height): texel centres at +0.5, edges clamped,
-    as OpenGL's LINEAR filter samples a texture."""
-    h, w = values.shape[:2]
-    y = np.clip((np.arange(size[1]) + 0.5) / size[1] * h - 0.5, 0, h - 1)
-    x = np.clip((np.arange(size[0]) + 0.5) / size[0] * w - 0.5, 0, w - 1)
-    y0, x0 = np.floor(y).astype(int), np.floor(x).astype(int)
-    y1, x1 = np.minimum(y0 + 1, h - 1), np.minimum(x0 + 1, w - 1)
-    tail = (1,) * (values.ndim - 2)
-    fy, fx = (y - y0).reshape(-1, 1, *tail), (x - x0).reshape(1, -1, *tail)
-    top = values[y0][:, x0] * (1 - fx) + values[y0][:, x1] * fx
-    low = values[y1][:, x0] * (1 - fx) + values[y1][:, x1] * fx
-    return np.asarray(top * (1 - fy) + low * fy)
-
-
-def apply(plane: Floats, guide: Floats) -> Floats:
-    """a . I + b at the guide's size. plane h x w x 4; guide H x W x 3 in 0..1."""
-    c = sample(plane, (guide.shape[1], guide.shape[0]))
-    return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3])
-
-
-def matte(plane: Floats, guide: Floats) -> Floats:
-    """Full-size alpha: the guided value with its soft ends pulled to exactly 0 and 1."""
-    t = np.clip((apply(plane, guide) - ALPHA_LOW) / (ALPHA_HIGH - ALPHA_LOW), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t))
-
-
-@dataclass(frozen=True, slots=True)
-class Lamp:
-    """A light as the shader takes it."""
-
-    position: tuple[float, float, float]
-    """Camera space, subject distances; a unit direction toward the light for a directional one."""
-    mode: float
-    """0 directional, 1 point, 2 ambient."""
-    bgr: tuple[float, float, float]
-    """Linear colour times power."""
-    wrap: float
-    """Half angular size of the source as a cosine: how far beyond the terminator it reaches."""
-    reference: float
-    """Squared distance at which falloff is 1."""
-
-
-def lamps(look: Look, head: tuple[float, float, float]) -> list[Lamp]:
-    """The active lights, placed round the head."""
-    found = []
-    for light in look.active:
-        direction = light.direction
-        mode = {"directional": 0.0, "ambient": 2.0}.get(light.kind, 1.0)
-        at = direction if mode == 0.0 else np.asarray(head) + direction * light.dist
-        distance = light.dist if mode == 1.0 else 1.0
-        wrap = min(0.5 * light.size / distance, 1.0)
-        r, g, b = light.rgb
-        position = (float(at[0]), float(at[1]), float(at[2]))
-        found.append(Lamp(position, mode, (b, g, r), wrap, light.dist**2))
-    return found
+F0 = 0.04
+"""Share that skin and cloth reflect of what comes straight at them."""
+SKY = 0.5
+"""A hemisphere is this much brighter from its direction than from the side, and as much darker from below."""
 
 
 def _unit(v: Floats) -> Floats:
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6))
 
 
-def light_map(
-    planes: Map,
-    guide: Image,
-    look: Look,
-    head: tuple[float, float, float],
-    frame: tuple[int, int] | None = None,
-) -> Floats:
-    """Light on the surface at the guide's size (h x w x 3 uint8). `frame`: (width, height) of the whole
-    picture where the guide's aspect is not quite its own.
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What is lit, h x w (x 3), camera space."""
 
-    Returns h x w x 4: linear BGR factor on the surface's own colour (Lambert), and the luma of what is
-    added to it (normalised Blinn-Phong). Highlights take the colour of the diffuse light at their place:
-    exact for one light, close for several, and a third less to read for every pixel of the picture.
-    """
+    point: Floats
+    normal: Floats
+    soft: Floats
+    """The normal without its fine relief, unit."""
+    edged: Floats
+    """The normal bent outward at the silhouette, unit."""
+    view: Floats
+    """Unit vector toward the camera."""
+
+
+def surface(
+    maps: Map, softened: Map, guide: Image, look: Look, frame: tuple[int, int] | None = None
+) -> Surface:
+    """At the guide's size (h x w x 3 uint8). maps, softened: planes.coefficients and planes.softened; frame:
+    (width, height) of the whole picture where the guide's aspect is not quite its own."""
     g = guide.astype(np.float64) / 255.0
     h, w = g.shape[:2]
-    n = _unit(np.stack([apply(planes[i], g) for i in (2, 3, 4)], axis=-1))
-    depth = np.clip(apply(planes[1], g), 0.2, 5.0)
+    n = _unit(np.stack([planes.apply(maps[i], g) for i in (2, 3, 4)], axis=-1))
+    depth = np.clip(planes.apply(maps[1], g), 0.2, 5.0)
     tx, ty = half_tangents(frame or (w, h), look.fov)
     x = ((np.arange(w) + 0.5) / w * 2.0 - 1.0) * tx
     y = (1.0 - (np.arange(h) + 0.5) / h * 2.0) * ty
     p = np.stack([x[None] * depth, y[:, None] * depth, -depth], axis=-1)
-    view = _unit(-p)
-    diffuse, specular = np.zeros_like(p), np.zeros((h, w))
-    # F0 = 0.04 (skin, cloth) at strength 0.25; (m + 8) / 8 normalises the lobe
-    # (Akenine-Moeller et al., Real-Time Rendering)
-    strength = 0.16 * look.specular * (SHININESS + 8.0) / 8.0
-    for lamp in lamps(look, head):
-        colour = np.asarray(lamp.bgr)
-        if lamp.mode == 2.0:
-            diffuse += colour
-            continue
-        to = np.broadcast_to(np.asarray(lamp.position), p.shape) - (p if lamp.mode == 1.0 else 0.0)
-        d2 = np.maximum((to * to).sum(axis=-1), 1e-4)
-        fall = np.minimum(lamp.reference / d2, MAX_FALLOFF) if lamp.mode == 1.0 else np.ones_like(d2)
-        toward = to / np.sqrt(d2)[..., None]
-        cosine = (n * toward).sum(axis=-1)
-        lambert = np.clip((cosine + lamp.wrap) / (1.0 + lamp.wrap), 0.0, 1.0) * fall
-        half = _unit(toward + view)
-        gloss = np.clip((n * half).sum(axis=-1), 0.0, 1.0) ** SHININESS * np.clip(cosine, 0.0, 1.0) * fall
-        diffuse += lambert[..., None] * colour
-        specular += gloss * (colour @ np.asarray(LUMA)) * strength
+    u, v = np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h)
+    soft = shadow.sample_at(softened, u, v)
+    rows, columns = softened.shape[:2]
+    beside = [
+        shadow.sample_at(softened, u + dx / columns, v + dy / rows)[..., 3]
+        for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    ]
+    out = np.stack([beside[1] - beside[0], beside[2] - beside[3], np.zeros((h, w))], axis=-1)
+    bend = np.clip(2.0 - 2.0 * soft[..., 3:], 0.0, 1.0)
+    return Surface(p, n, _unit(soft[..., :3]), _unit(n * (1.0 - bend) + _unit(out) * bend), _unit(-p))
+
+
+def light_map(
+    geometry: Geometry,
+    guide: Image,
+    look: Look,
+    head: tuple[float, float, float] | None = None,
+    frame: tuple[int, int] | None = None,
+    shadows: tuple[int, int] | None = None,
+    steps: int = shadow.STEPS,
+    shelf: Shelf | None = None,
+) -> Floats:
+    """Light on the surface at the guide's size (h x w x 3 uint8). `head`: where lights are placed round
+    (None: the subject's). `shadows`: (width, height) at which they are worked out, None: the guide's.
+    `shelf`: for area and env lights.
+
+    Returns h x w x 4: linear BGR factor on the surface's own colour (matt), and the luma of what is added to
+    it (glossy). Highlights take the colour of the matt light at their place: exact for one light, close for
+    several, and a third less to read for every pixel of the picture.
+    """
+    size = guide.shape[1], guide.shape[0]
+    there = surface(planes.coefficients(geometry), planes.softened(geometry), guide, look, frame)
+    found = lamps(look, head or head_point(geometry, look.fov))
+    seen = _shadows(
+        there, planes.occluder(geometry), found, half_tangents(frame or size, look.fov), shadows, steps
+    )
+    diffuse, specular = np.zeros_like(there.point), np.zeros(there.point.shape[:2])
+    for lamp in found:
+        matt, gloss = _lit(there, lamp, look, shelf)
+        if lamp.slot >= 0:
+            matt, gloss = matt * seen[..., lamp.slot, None], gloss * seen[..., lamp.slot]
+        diffuse += matt * np.asarray(lamp.bgr)
+        specular += gloss * (np.asarray(lamp.bgr) @ np.asarray(LUMA))
     return np.concatenate([diffuse, specular[..., None]], axis=-1)
+
+
+def _shadows(
+    there: Surface,
+    occluder: Map,
+    found: list[Lamp],
+    tangents: tuple[float, float],
+    size: tuple[int, int] | None,
+    steps: int,
+) -> Floats:
+    """h x w x 4: what is seen of the lamps that cast shadows, by their slots."""
+    full = there.point.shape[1], there.point.shape[0]
+    point, normal = sample(there.point, size or full), _unit(sample(there.normal, size or full))
+    seen = np.ones((*point.shape[:2], 4))
+    for lamp in found:
+        if lamp.slot >= 0:
+            seen[..., lamp.slot] = shadow.visibility(point, normal, occluder, lamp, tangents, steps)
+    return shadow.settled(seen, full)
+
+
+def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[Floats, Floats]:
+    """Matt (h x w x 3) and glossy (h x w) answer to a white lamp of power 1 without shadow."""
+    p, shine = there.point, look.specular / 0.25
+    seen_from = np.clip((there.normal * there.view).sum(axis=-1), 1e-3, 1.0)
+    if lamp.mode == "env":
+        assert shelf is not None
+        env = shelf.environment(lamp.file)
+        gloss = environment.specular(env, there.normal, there.view, look.roughness, F0, lamp.az)
+        return environment.irradiance(env, there.normal, lamp.az), gloss @ np.asarray(
+            LUMA
+        ) * shine * brdf.sure(seen_from)
+    if lamp.corners is not None:
+        assert shelf is not None
+        seen = there.normal, there.view, lamp.corners, look.roughness, F0, shelf.table
+        matt = area.polygon_irradiance(p, there.normal, lamp.corners) / lamp.unit
+        gloss = area.polygon_specular(p, *seen) / lamp.unit
+        over = np.maximum(matt / MAX_FALLOFF, 1.0)
+        return np.repeat((matt / over)[..., None], 3, axis=-1), gloss / over * shine * brdf.sure(seen_from)
+    if lamp.mode == "hemisphere":
+        up = 1.0 + SKY * (there.normal @ np.asarray(lamp.place))
+        return np.repeat(up[..., None], 3, axis=-1), np.zeros(p.shape[:2])
+    to = np.broadcast_to(np.asarray(lamp.place), p.shape) - (0.0 if lamp.mode == "directional" else p)
+    d2 = np.maximum((to * to).sum(axis=-1), 1e-4)
+    fall = np.ones_like(d2) if lamp.mode == "directional" else np.minimum(lamp.reference / d2, MAX_FALLOFF)
+    toward = to / np.sqrt(d2)[..., None]
+    if lamp.mode == "spot":
+        beam = np.clip((-(toward @ np.asarray(lamp.axis)) - lamp.cone[0]) * lamp.cone[1], 0.0, 1.0)
+        fall = fall * beam * beam * (3.0 - 2.0 * beam)
+    normal = there.edged if lamp.mode == "rim" else there.normal
+    cosine, soft = (normal * toward).sum(axis=-1), (there.soft * toward).sum(axis=-1)
+    mixed = cosine[..., None] + (soft - cosine)[..., None] * (look.softness * brdf.SCATTER)
+    matt = brdf.horizon(mixed, np.minimum(lamp.spread + look.softness * brdf.GLOW, 1.0))
+    half = _unit(toward + there.view)
+    nl, nv = np.clip(cosine, 0.0, 1.0), np.clip((normal * there.view).sum(axis=-1), 1e-3, 1.0)
+    nh, lh = np.clip((normal * half).sum(axis=-1), 0.0, 1.0), (toward * half).sum(axis=-1)
+    if look.diffuse == "oren-nayar":
+        matt = matt * brdf.oren_nayar(nl, nv, (toward * there.view).sum(axis=-1), look.roughness)[..., None]
+    alpha = look.roughness**2
+    gloss = brdf.ggx(nl, nv, nh, lh, alpha, lamp.spread, F0) * shine * brdf.sure(nv)
+    return matt * fall[..., None], gloss * fall
 
 
 def factor_map(light: Floats, guide: Image, look: Look) -> Floats:
@@ -245,9 +196,10 @@ def factor_map(light: Floats, guide: Image, look: Look) -> Floats:
     return np.asarray(total ** (1.0 / GAMMA))
 
 
-def behind(look: Look) -> float:
-    """`factor_map` where nobody is."""
-    return float(look.backdrop ** (1.0 / GAMMA))
+def behind(look: Look) -> Floats:
+    """`factor_map` where nobody is: BGR."""
+    tint = np.asarray(look.tint)[::-1]
+    return np.asarray((look.backdrop * tint) ** (1.0 / GAMMA))
 
 
 def shoulder(before: Floats, after: Floats) -> Floats:
@@ -267,7 +219,7 @@ def gain(image: Image, alpha_plane: Floats, factors: Floats, look: Look) -> Floa
     """H x W x 3 factor on the encoded image (H x W x 3 uint8). factors: `factor_map` at any size (sampled
     bilinearly)."""
     seen = image.astype(np.float64) / 255.0
-    alpha = matte(alpha_plane, seen)[..., None]
+    alpha = planes.matte(alpha_plane, seen)[..., None]
     g = behind(look) + (sample(factors, (image.shape[1], image.shape[0])) - behind(look)) * alpha
     return np.asarray(g * shoulder(seen, seen * g))
 
@@ -279,14 +231,22 @@ def composite(image: Image, factor: Floats) -> Image:
 
 
 def relight(
-    image: Image, light_guide: Image, geometry: Geometry, look: Look, gain_guide: Image | None = None
+    image: Image,
+    light_guide: Image,
+    geometry: Geometry,
+    look: Look,
+    gain_guide: Image | None = None,
+    shadows: tuple[int, int] | None = None,
+    steps: int = shadow.STEPS,
+    shelf: Shelf | None = None,
 ) -> Image:
     """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
-    (None: at full size)."""
+    (None: at full size); `shadows`: as in `light_map`."""
     if look.untouched:
         return image.copy()
-    planes = coefficients(geometry)
     frame = (image.shape[1], image.shape[0])
-    light = light_map(planes, light_guide, look, head_point(geometry, look.fov), frame)
-    factors = factor_map(light, light_guide, look)
-    return composite(image, gain(image if gain_guide is None else gain_guide, planes[0], factors, look))
+    factors = factor_map(
+        light_map(geometry, light_guide, look, None, frame, shadows, steps, shelf), light_guide, look
+    )
+    matte = planes.coefficients(geometry)[0]
+    return composite(image, gain(image if gain_guide is None else gain_guide, matte, factors, look))

@@ -13,12 +13,19 @@ from typing import Any
 
 from .errors import UsageError, nearest
 from .governor import LEVELS
-from .look import RANGES, Light, Look
+from .light import RANGES, USED_BY, Light
+from .light import TEXTS as LIGHT_TEXTS
+from .look import FLAGS, NUMBERS, TEXTS, Look
 from .paths import read_whole, reason
 from .temporal import Smoothing
 
 QUALITIES = ("auto", *LEVELS)
-ENGINES = ("auto", "onnx", "openvino", "tensorrt", "analytic")
+CARDS = ("gpu", "cuda", "migraphx", "rocm", "directml", "coreml", "openvino-gpu")
+"""Engines on a card through ONNX Runtime, in the order in which `auto` and `gpu`, which is any of them, try
+them."""
+ENGINES = ("auto", "onnx", "openvino", "tensorrt", "analytic", *CARDS)
+LOOK_FIELDS = (*NUMBERS, *TEXTS, *FLAGS)
+"""What of a Look a configuration or the command line may replace, the lights apart."""
 MAX_TOML = 16_000_000
 """Bytes: more than anybody writes by hand."""
 
@@ -41,7 +48,14 @@ class Settings:
     ambient: float | None = None
     background: float | None = None
     specular: float | None = None
+    roughness: float | None = None
+    softness: float | None = None
+    delight: float | None = None
+    background_blur: float | None = None
     fov: float | None = None
+    diffuse: str | None = None
+    background_tint: str | None = None
+    auto: bool | None = None
     smoothing: Smoothing = field(default_factory=Smoothing)
     light: tuple[Light, ...] | None = None
     """Replaces the preset's lights."""
@@ -118,19 +132,18 @@ _CHECKS: dict[str, Callable[[Settings], object]] = {
     "fps": _check_fps,
     "engine": _check_engine,
     "quality": lambda settings: check_quality(settings.quality),
-    **{name: _check_look(name) for name in ("ambient", "background", "specular", "fov")},
+    **{name: _check_look(name) for name in LOOK_FIELDS},
 }
 
 
 def load_preset(path: Path) -> Preset:
-    """Reads a preset: description, ambient, background, specular, fov and [[light]] tables."""
+    """Reads a preset: description, LOOK_FIELDS and [[light]] tables."""
     reader = _Reader.open(path)
-    look_keys = ("ambient", "background", "specular", "fov")
-    reader.check_keys(reader.data, ["description", *look_keys, "light"], ())
+    reader.check_keys(reader.data, ["description", *LOOK_FIELDS, "light"], ())
     description = reader.data.get("description", "")
     if not isinstance(description, str):
         reader.fail("description", (), shown(description), "a text")
-    values = reader.values(Look, {k: v for k, v in reader.data.items() if k in look_keys}, skip=("lights",))
+    values = reader.values(Look, {k: v for k, v in reader.data.items() if k in LOOK_FIELDS}, skip=("lights",))
     lights = reader.lights() if "light" in reader.data else ()
     with reader.context("", ()):
         look = Look(lights=lights, **values)
@@ -139,19 +152,28 @@ def load_preset(path: Path) -> Preset:
 
 def dump_preset(look: Look, description: str = "") -> str:
     """A look as the TOML text that `load_preset` reads back."""
-    # JSON's escapes are a TOML basic string's; only DEL is left, which TOML does not take as it is.
-    quoted = json.dumps(description, ensure_ascii=False).replace("\x7f", "\\u007f")
-    lines = [f"description = {quoted}", f"ambient = {look.ambient:g}"]
-    if look.background is not None:
-        lines.append(f"background = {look.background:g}")
-    lines += [f"specular = {look.specular:g}", f"fov = {look.fov:g}"]
+    lines = [f"description = {_toml(description)}"]
+    plain = Look()
+    for name in LOOK_FIELDS:
+        value = getattr(look, name)
+        if value is not None and (name == "ambient" or value != getattr(plain, name)):
+            lines.append(f"{name} = {_toml(value)}")
     for light in look.lights:
         lines += ["", "[[light]]", f'kind = "{light.kind}"']
-        lines += [f"{name} = {getattr(light, name):g}" for name in RANGES]
-        lines += [f'color = "{light.color}"'] if light.color else []
-        lines += ["shadow = true"] if light.shadow else []
+        names = [n for n in (*RANGES, *LIGHT_TEXTS) if light.kind in USED_BY.get(n, (light.kind,))]
+        lines += [f"{n} = {_toml(getattr(light, n))}" for n in names if getattr(light, n) != ""]
+        lines += [f"shadow = {_toml(light.shadow)}"]
         lines += [] if light.on else ["on = false"]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: float | str | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON's escapes are a TOML basic string's; only DEL is left, which TOML does not take as it is.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return f"{value:g}"
 
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:

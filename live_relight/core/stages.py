@@ -54,8 +54,9 @@ class Shader(Protocol):
 
     name: str
 
-    def shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
-        """Returns a new H x W x 3 uint8 BGR picture of the input's size."""
+    def shade(self, image: Image, geometry: Geometry, look: Look, steps: int = 8) -> Image:
+        """Returns a new H x W x 3 uint8 BGR picture of the input's size. `steps`: that a shadow is marched
+        in."""
         ...
 
     def close(self) -> None: ...

@@ -1,8 +1,6 @@
-"""Networks on the CPU through ONNX Runtime."""
+"""Networks through ONNX Runtime: on the CPU, or on a card through one of its execution providers."""
 
 from __future__ import annotations
-
-import os
 
 import onnxruntime as ort
 
@@ -10,44 +8,49 @@ from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
 from ..resize import resized
 from .network import Network, input_size, to_geometry, to_input
+from .providers import Provider, first_line, open_session
+
+USUAL = (1280, 720)
+"""Frame whose network input a provider that compiles for one size is given first."""
 
 
 class OnnxEstimator:
-    """Estimator on ONNX Runtime's CPU provider. `threads`: 0 = one a core, at most 4."""
+    """Estimator on ONNX Runtime. `threads`: 0 = one a core, at most 4; `provider`: None = the CPU."""
 
-    def __init__(self, network: Network, threads: int = 0) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
-        # Spinning threads would take the cores from the rasteriser between two frames.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                str(network.path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime has no common base for its errors
-            expected = "an ONNX file that loads"
-            raise EstimatorError(f"network {network.path}", _first_line(error), expected) from None
-        _check(self._session, network)
-        self._pixels = network.pixels
-        self.name = f"onnx {network.name} (ONNX Runtime {ort.__version__}, CPU)"
+    def __init__(self, network: Network, threads: int = 0, provider: Provider | None = None) -> None:
+        self.provider = provider
+        self._network, self._threads = network, threads
+        self._fixed = provider is not None and provider.fixed
+        self._sessions: dict[tuple[int, int] | None, ort.InferenceSession] = {}
+        _check(self._session(input_size(USUAL, network.pixels)), network)
+        engine, title = (provider.name, provider.title) if provider else ("onnx", "CPU")
+        self.name = f"{engine} {network.name} (ONNX Runtime {ort.__version__}, {title})"
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
-        small = resized(image, input_size((w, h), round(self._pixels * share)))
+        # Compiling anew for every step of the quality governor would be a pause; a card has the time.
+        share = 1.0 if self._fixed else share
+        size = input_size((w, h), round(self._network.pixels * share))
+        small = resized(image, size)
+        session = self._session(size)
         try:
             feed = {"image": to_input(small)}
-            normal, depth, alpha = self._session.run(["normal", "depth", "alpha"], feed)
-        except Exception as error:  # as above
-            raise EstimatorError(self.name, _first_line(error), "a network that runs") from None
+            normal, depth, alpha = session.run(["normal", "depth", "alpha"], feed)
+        except Exception as error:  # onnxruntime has no common base for its errors
+            raise EstimatorError(self.name, first_line(error), "a network that runs") from None
         return to_geometry(small, normal, depth, alpha, (w, h))
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Frees what a provider holds on its card. Usable again: sessions are opened when needed."""
+        self._sessions.clear()
 
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    def _session(self, size: tuple[int, int]) -> ort.InferenceSession:
+        """The one for inputs of `size` (width, height); there is only one where any size will do."""
+        key = size if self._fixed else None
+        if key not in self._sessions:
+            label = f"network {self._network.path}"
+            self._sessions[key] = open_session(self._network.path, label, self._threads, self.provider, size)
+        return self._sessions[key]
 
 
 def _check(session: ort.InferenceSession, network: Network) -> None:

@@ -68,7 +68,7 @@ def _doubled(gain: Map, box: Box, room: Map) -> Map:
     return big[y0 - 2 * top : y1 - 2 * top, x0 - 2 * left : x1 - 2 * left]
 
 
-def times(values: Image, factor: float) -> Image:
-    """uint8 values times one factor, rounded as above."""
-    product = values.astype(np.float32) * np.float32(factor)
+def times(values: Image, factor: Map) -> Image:
+    """uint8 values (... x 3) times a factor a channel, rounded as above."""
+    product = values.astype(np.float32) * factor
     return np.asarray(cv2.convertScaleAbs(product), np.uint8).reshape(values.shape)

@@ -29,7 +29,7 @@ def create_context() -> moderngl.Context:
     raise ShaderError("no OpenGL 3.3", f"'{problem}'", "EGL with a driver (Mesa's llvmpipe will do)", todo)
 
 
-def load_source(name: str, defines: dict[str, int] | None = None) -> str:
+def load_source(name: str, defines: dict[str, int | str] | None = None) -> str:
     """A file of shaders/ with `#include "name"` resolved and `defines` put after its #version line."""
 
     def include(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Guided-filter coefficients with OpenCV: the fast twin of `core.reference.coefficients`.
+"""Guided-filter coefficients with OpenCV: the fast twin of `core.plain.coefficients`.
 
 Everything is worked out plane by plane (contiguous h x w float32), which is several times faster than
 arrays of small vectors.
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..core import reference
+from ..core import planes as plain
 from ..core.frames import Geometry, Image, Map
 
 Plane = npt.NDArray[Any]
@@ -26,7 +26,7 @@ def _mean(plane: Plane, radius: int) -> Plane:
 
 
 def _halved(plane: Plane) -> Plane:
-    """Means of 2 x 2 (reference.halved)."""
+    """Means of 2 x 2 (plain.halved)."""
     h, w = plane.shape
     if h % 2 or w % 2:
         return plane
@@ -35,9 +35,9 @@ def _halved(plane: Plane) -> Plane:
     )
 
 
-def _fill(geometry: Geometry) -> list[Plane]:
-    """Depth and the normal's x, y, z, carried beyond the silhouette (reference.fill_outside), halved."""
-    r = reference.FILL_RADIUS
+def fill(geometry: Geometry) -> list[Plane]:
+    """Depth and the normal's x, y, z, carried beyond the silhouette (plain.filled), halved."""
+    r = plain.FILL_RADIUS
     solid = np.clip(_halved(geometry.alpha) * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
     weight = _mean(_mean(solid, r), r) + np.float32(1e-3)
     filled = []
@@ -75,24 +75,24 @@ def _by_colour(guide: Image, target: Plane, radius: int, eps: float) -> list[Pla
 
 def matte(geometry: Geometry) -> Map:
     """The first plane of `coefficients`: h x w x 4 for alpha."""
-    radius, eps = reference.ALPHA_FILTER
+    radius, eps = plain.ALPHA_FILTER
     planes = _by_colour(geometry.guide, geometry.alpha, radius, eps)
     return np.asarray(cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in planes]))
 
 
 def _luma(guide: Image) -> Plane:
-    weights = np.asarray([reference.LUMA]) / 255.0
+    weights = np.asarray([plain.LUMA]) / 255.0
     return np.asarray(cv2.transform(guide.astype(np.float32), weights)).reshape(guide.shape[:2])
 
 
-def _surface(geometry: Geometry, full_luma: Plane) -> tuple[Map, Map]:
+def _surface(geometry: Geometry, filled: list[Plane], full_luma: Plane) -> tuple[Map, Map]:
     """Factors a and b on the guide's luma, each h x w x 4: depth and the normal's x, y, z."""
-    radius, eps = reference.SHAPE_FILTER
+    radius, eps = plain.SHAPE_FILTER
     luma = _halved(full_luma)
     mean = _mean(luma, radius)
     scale = 1.0 / (_mean(luma * luma, radius) - mean * mean + np.float32(eps))
     factors, rests = [], []
-    for target in _fill(geometry):
+    for target in filled:
         mean_t = _mean(target, radius)
         a = (_mean(luma * target, radius) - mean * mean_t) * scale
         factors.append(_mean(a, radius))
@@ -106,23 +106,41 @@ def _grown(planes: list[Plane], size: tuple[int, int]) -> Map:
     return grown.reshape(size[1], size[0], len(planes))
 
 
-def coefficients(geometry: Geometry, pool: Executor | None = None) -> Map:
-    """5 x h x w x 4 float32 (reference.PLANES). `pool`: works on the matte beside the surface."""
+def softened(geometry: Geometry, filled: list[Plane]) -> Map:
+    """The fast twin of plain.softened; filled: from `fill`."""
+    planes = [*filled[1:], _halved(geometry.alpha)]
+    r = plain.SOFT_RADIUS
+    return np.asarray(cv2.merge([_mean(_mean(np.asarray(p, np.float32), r), r) for p in planes]))
+
+
+def occluder(geometry: Geometry, filled: list[Plane]) -> Map:
+    """The fast twin of plain.occluder; filled: from `fill`."""
+    size = geometry.size
+    depth = np.asarray(cv2.resize(filled[0], size, interpolation=cv2.INTER_LINEAR), np.float32)
+    depth = depth.reshape(size[1], size[0])
+    inside = np.clip(geometry.alpha * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
+    depth += (geometry.depth - depth) * inside
+    return np.asarray(cv2.merge([depth, np.asarray(geometry.alpha, np.float32)]))
+
+
+def coefficients(geometry: Geometry, pool: Executor | None = None, filled: list[Plane] | None = None) -> Map:
+    """5 x h x w x 4 float32 (plain.PLANES). `pool`: works on the matte beside the surface; `filled`: from
+    `fill`, where it is there already."""
     planes = np.empty((5, *geometry.alpha.shape, 4), np.float32)
     beside = pool.submit(matte, geometry) if pool else None
-    a, b = _surface(geometry, _luma(geometry.guide))
+    a, b = _surface(geometry, filled or fill(geometry), _luma(geometry.guide))
     for k in range(4):
-        planes[k + 1, ..., :3] = a[..., k, None] * np.asarray(reference.LUMA, np.float32)
+        planes[k + 1, ..., :3] = a[..., k, None] * np.asarray(plain.LUMA, np.float32)
         planes[k + 1, ..., 3] = b[..., k]
     planes[0] = beside.result() if beside else matte(geometry)
     return planes
 
 
-def shape(geometry: Geometry) -> Map:
+def shape(geometry: Geometry, filled: list[Plane] | None = None) -> Map:
     """The surface evaluated on the geometry's own grid, for light that is worked out there: h x w x 4, depth
     and normal (not yet of length one)."""
     luma = _luma(geometry.guide)
-    found, b = _surface(geometry, luma)
+    found, b = _surface(geometry, filled or fill(geometry), luma)
     found *= luma[..., None]
     found += b
     return found

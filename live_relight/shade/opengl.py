@@ -10,15 +10,21 @@ import cv2
 import moderngl
 import numpy as np
 
-from ..core import reference
+from ..core import area, environment, reference, shadow
+from ..core import planes as plain
+from ..core.environment import Environment
 from ..core.errors import ShaderError
 from ..core.frames import Geometry, Image, Map
+from ..core.lamps import Lamp, lamps
 from ..core.look import Look
 from ..core.projection import half_tangents, head_point
 from ..resize import resized
+from ..shelf import FileShelf
 from . import guided
 from .apply import Applier, times
+from .backdrop import defocused
 from .context import create_context, load_source
+from .packing import Defines, area_uniforms, env_uniforms, lamp_uniforms, light_defines, shadow_defines
 from .tiles import Box, around, can_reach, others, read_by, tiles
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
@@ -43,7 +49,11 @@ class OpenGLShader:
         self.software = any(word in self.name.lower() for word in SOFTWARE)
         self.on_grid = self.software if on_grid is None else on_grid
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])
-        self._programs: dict[tuple[str, int], moderngl.VertexArray] = {}
+        self._programs: dict[tuple[Any, ...], moderngl.VertexArray] = {}
+        self._shelf = FileShelf()
+        self._beside: dict[str, Any] = {}
+        self._row_of = -1.0
+        self._env: Environment | None = None
         self._boxes_buffer = self._ctx.buffer(reserve=16, dynamic=True)
         self._targets: dict[str, Any] = {}
         self._sizes: tuple[Size, ...] = ()
@@ -51,7 +61,7 @@ class OpenGLShader:
         self._gain = np.empty((0, 0, 3), np.float32)
         self._drawn: Any = np.empty(0, np.uint8)
 
-    def shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
+    def shade(self, image: Image, geometry: Geometry, look: Look, steps: int = shadow.STEPS) -> Image:
         if look.untouched:
             return image.copy()
         size = image.shape[1], image.shape[0]
@@ -60,20 +70,22 @@ class OpenGLShader:
                 "picture", f"{size[0]}x{size[1]}", f"at most {self._max_side} a side", "scale it down first"
             )
         with self._ctx:  # there may be another one in this thread
-            return self._shade(image, geometry, look)
+            return self._shade(image, geometry, look, steps)
 
-    def _shade(self, image: Image, geometry: Geometry, look: Look) -> Image:
+    def _shade(self, image: Image, geometry: Geometry, look: Look, steps: int) -> Image:
         size = image.shape[1], image.shape[0]
         self._resize(size, geometry.size)
-        small = image if self._sizes[1] == size else resized(image, self._sizes[1])
         matte = self._write_geometry(geometry)
+        if look.background_blur:
+            image = defocused(image, geometry, matte, look.background_blur)
+        small = image if self._sizes[1] == size else resized(image, self._sizes[1])
         here, light = self._boxes(matte, self._sizes[1], look)
         out = np.empty_like(image)
         if not here:
             self._backdrop(image, [(0, 0, *size)], look, out)
             return out
         self._write_picture(small, around(here))
-        self._light(light, size, look, head_point(geometry, look.fov))
+        self._light(light, size, look, head_point(geometry, look.fov), steps)
         self._draw_gain(here, look)
         if self.on_grid:
             self._read_gain(here, look)
@@ -93,12 +105,15 @@ class OpenGLShader:
 
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Uploads it; returns the matte's plane."""
+        filled = guided.fill(geometry)
+        self._targets["softened"].write(guided.softened(geometry, filled))
+        self._targets["occluder"].write(guided.occluder(geometry, filled))
         if not self.on_grid:
-            planes = guided.coefficients(geometry, self._pool)
+            planes = guided.coefficients(geometry, self._pool, filled)
             self._targets["planes"].write(planes)
             return np.asarray(planes[0])
         beside = self._pool.submit(guided.matte, geometry)
-        self._targets["shape"].write(guided.shape(geometry))
+        self._targets["shape"].write(guided.shape(geometry, filled))
         self._targets["guide"].write(cv2.cvtColor(geometry.guide, cv2.COLOR_BGR2BGRA))
         matte = beside.result()
         self._targets["planes"].write(matte)
@@ -107,10 +122,10 @@ class OpenGLShader:
     def _boxes(self, matte: Map, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
         """What to draw: boxes of the gain or picture (of `size`), and of the light map that they read."""
         light_size, grid = self._sizes[2], (matte.shape[1], matte.shape[0])
-        if look.backdrop > 1.0 or size[0] < grid[0] or size[1] < grid[1]:
+        if max(reference.behind(look)) > 1.0 or size[0] < grid[0] or size[1] < grid[1]:
             # Brighter than it was, the shoulder mixes the channels: no one factor does that.
             return [(0, 0, *size)], [(0, 0, *light_size)]
-        hit = can_reach(matte, reference.ALPHA_LOW - 1e-3)
+        hit = can_reach(matte, plain.ALPHA_LOW - 1e-3)
         boxes = tiles(hit, size)
         return boxes, read_by(boxes, size, light_size)
 
@@ -123,38 +138,80 @@ class OpenGLShader:
     def _backdrop(self, image: Image, boxes: list[Box], look: Look, out: Image) -> None:
         """Fills `boxes` of `out`: where nobody is."""
         factor = reference.behind(look)
-        table = None if factor == 1.0 else times(np.arange(256, dtype=np.uint8), factor)
+        values = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+        table = None if (factor == 1.0).all() else times(values, factor.astype(np.float32))
         for x0, y0, x1, y1 in boxes:
             part = image[y0:y1, x0:x1]
             out[y0:y1, x0:x1] = part if table is None else cv2.LUT(part, table)
 
-    def _light(self, boxes: list[Box], size: Size, look: Look, head: tuple[float, float, float]) -> None:
-        lamps = reference.lamps(look, head)
-        slots = max(len(lamps), 1)
-        place, colour = np.zeros((2, slots, 4), np.float32)
-        distance = np.ones(slots, np.float32)
-        for i, lamp in enumerate(lamps):
-            place[i] = (*lamp.position, lamp.mode)
-            colour[i] = (*lamp.bgr, lamp.wrap)
-            distance[i] = lamp.reference
-        for unit, name in enumerate(("shape", "guide") if self.on_grid else ("planes", "picture")):
-            self._targets[name].use(unit)
+    def _light(
+        self, boxes: list[Box], size: Size, look: Look, head: tuple[float, float, float], steps: int
+    ) -> None:
+        """Draws `boxes` of the light map, and of what it needs."""
+        found = lamps(look, head)
+        given = lamp_uniforms(found, half_tangents(size, look.fov))
+        lit = self._sizes[2]
+        if not self.on_grid:
+            self._use("planes", "picture")
+            self._draw("surface.frag", self._targets["shaped"], boxes, lit, planes=0, picture=1)
+        casting = shadow_defines(found, steps)
+        if casting:
+            size = self._targets["shadows"].size
+            self._use("shape", "occluder")
+            self._draw(
+                "shadow.frag", self._targets["shaded"], read_by(boxes, lit, size, 3), size, casting,
+                shape=0, occluder=1, reach=shadow.REACH, thickness=shadow.THICKNESS, lift=shadow.LIFT,
+                slack=shadow.SLACK, least_cone=shadow.LEAST_CONE, **given,
+            )  # fmt: skip
+        given |= self._beyond(found, look)
+        self._use("shape", "guide" if self.on_grid else "picture", "softened", "shadows")
         self._draw(
-            "light.frag", self._targets["lit"], boxes, self._sizes[2], len(lamps),
-            shape=0, planes=0, picture=1, lamp_place=place, lamp_colour=colour, lamp_reference=distance,
-            half_tangents=half_tangents(size, look.fov), ambient=look.ambient, darkest=reference.DARKEST,
-            specular=0.16 * look.specular * (reference.SHININESS + 8.0) / 8.0,
-            shininess=reference.SHININESS, max_falloff=reference.MAX_FALLOFF,
+            "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look),
+            shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
+            specular=look.specular / 0.25, roughness=look.roughness, softness=look.softness,
+            max_falloff=reference.MAX_FALLOFF, sky=reference.SKY, **given,
         )  # fmt: skip
+
+    def _beyond(self, found: list[Lamp], look: Look) -> dict[str, Any]:
+        """Textures and uniforms of area and env lights. Textures are written where they changed."""
+        given = area_uniforms(found)
+        if given:
+            if self._row_of != look.roughness:
+                row = area.row_of(self._shelf.table, look.roughness, reference.F0)
+                self._write("row", row[None])
+                self._row_of = look.roughness
+            self._beside["row"].use(4)
+            given["area_row"] = 4
+        name = next((lamp.file for lamp in found if lamp.mode == "env"), None)
+        if name is not None:
+            env = self._shelf.environment(name)
+            if env is not self._env:
+                self._write("env", environment.atlas(env))
+                self._env = env
+            self._beside["env"].use(5)
+            given |= {"env_map": 5, **env_uniforms(found, env)}
+        return given
+
+    def _write(self, name: str, values: Map) -> None:
+        """A texture of its own, rows x columns x 4 float32, for what does not depend on the picture."""
+        if name in self._beside:
+            self._beside[name].release()
+        self._beside[name] = self._texture((values.shape[1], values.shape[0]), 4)
+        self._beside[name].write(np.ascontiguousarray(values, np.float32))
+
+    def _use(self, *names: str) -> None:
+        """Binds textures to the units 0, 1, ..."""
+        for unit, name in enumerate(names):
+            self._targets[name].use(unit)
 
     def _draw_gain(self, boxes: list[Box], look: Look) -> None:
         """Draws `boxes` of the gain, or of the relit picture where that is made here."""
-        for unit, name in enumerate(("planes", "picture", "light")):
-            self._targets[name].use(unit)
+        self._use("planes", "picture", "light")
+        defines = Defines(GAIN_ONLY=1) if self.on_grid else Defines()
         self._draw(
-            "composite.frag", self._targets["out"], boxes, self._sizes[1],
-            planes=0, picture=1, light_map=2, backdrop=reference.behind(look),
-            alpha_ends=(reference.ALPHA_LOW, reference.ALPHA_HIGH),
+            "composite.frag", self._targets["out"], boxes, self._sizes[1], defines,
+            planes=0, picture=1, light_map=2, backdrop=tuple(reference.behind(look)),
+            alpha_ends=(plain.ALPHA_LOW, plain.ALPHA_HIGH),
         )  # fmt: skip
 
     def _read_gain(self, boxes: list[Box], look: Look) -> None:
@@ -162,7 +219,7 @@ class OpenGLShader:
         w, h = self._sizes[1]
         if self._gain.shape[:2] != (h, w):
             self._gain = np.empty((h, w, 3), np.float32)
-        self._gain.fill(reference.behind(look))
+        self._gain[:] = reference.behind(look)
         left, top, _, _ = box = around(boxes)
         drawn = self._read(box, np.float32)
         for x0, y0, x1, y1 in boxes:
@@ -196,10 +253,16 @@ class OpenGLShader:
         return max(2 * x0 - 2, 0), max(2 * y0 - 2, 0), min(2 * x1 + 2, size[0]), min(2 * y1 + 2, size[1])
 
     def _draw(
-        self, fragment: str, target: Any, boxes: list[Box], size: Size, lights: int = 0, **uniforms: Any
+        self,
+        fragment: str,
+        target: Any,
+        boxes: list[Box],
+        size: Size,
+        defines: Defines | None = None,
+        **uniforms: Any,
     ) -> None:
         """Runs a fragment shader over `boxes` of a target of `size`."""
-        vao = self._program(fragment, lights)
+        vao = self._program(fragment, defines or Defines())
         self._boxes_buffer.orphan(16 * len(boxes))
         self._boxes_buffer.write((np.asarray(boxes) / (*size, *size)).astype(np.float32))
         for name, value in uniforms.items():
@@ -207,18 +270,17 @@ class OpenGLShader:
             if name in vao.program:
                 member = vao.program[name]
                 if isinstance(value, np.ndarray):
-                    member.write(value.tobytes())  # type: ignore[union-attr]
+                    # Arrays end for the driver at the last member that the shader reads.
+                    used = value[: member.array_length]  # type: ignore[union-attr]
+                    member.write(used.tobytes())  # type: ignore[union-attr]
                 else:
                     member.value = value  # type: ignore[union-attr]
         target.use()
         vao.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=len(boxes))
 
-    def _program(self, fragment: str, lights: int) -> moderngl.VertexArray:
-        key = (fragment, lights)
+    def _program(self, fragment: str, defines: Defines) -> moderngl.VertexArray:
+        key = (fragment, tuple(sorted(defines.items())))
         if key not in self._programs:
-            defines = {"COUNT": lights, "SLOTS": max(lights, 1)}
-            if self.on_grid:
-                defines |= {"SHAPE_GIVEN": 1, "GAIN_ONLY": 1}
             try:
                 program = self._ctx.program(load_source("boxes.vert"), load_source(fragment, defines))
             except moderngl.Error as error:
@@ -235,7 +297,7 @@ class OpenGLShader:
         for thing in self._targets.values():
             thing.release()
         ctx = self._ctx
-        planes = ctx.texture_array((*shape, 1 if self.on_grid else len(reference.PLANES)), 4, dtype="f4")
+        planes = ctx.texture_array((*shape, 1 if self.on_grid else len(plain.PLANES)), 4, dtype="f4")
         # Half as much to fetch on a card; a software rasteriser would have to decode it.
         light_map = ctx.texture(light, 4, dtype="f4" if self.on_grid else "f2")
         for texture in (planes, light_map):
@@ -245,10 +307,28 @@ class OpenGLShader:
             "planes": planes,
             "light": light_map,
             "picture": ctx.texture(gain, 4),
+            "softened": self._texture(half_of(shape), 4),
+            "occluder": self._texture(shape, 2),
+            "shape": self._texture(light, 4),
+            "shadows": self._texture(light if self.on_grid else half_of(light), 4),
             "lit": ctx.framebuffer([light_map]),
             "out": ctx.framebuffer([ctx.renderbuffer(gain, 4, dtype="f4" if self.on_grid else "f1")]),
         }
+        self._targets["shaped"] = ctx.framebuffer([self._targets["shape"]])
+        self._targets["shaded"] = ctx.framebuffer([self._targets["shadows"]])
         if self.on_grid:
-            self._targets["shape"] = ctx.texture(shape, 4, dtype="f4")
             self._targets["guide"] = ctx.texture(shape, 4)
         self._sizes = (size, gain, light, shape)
+
+    def _texture(self, size: Size, channels: int) -> moderngl.Texture:
+        """Floats, sampled bilinearly, edges repeated."""
+        made = self._ctx.texture(size, channels, dtype="f4")
+        made.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        made.repeat_x = made.repeat_y = False
+        return made
+
+
+def half_of(size: Size) -> Size:
+    """Half a grid, as planes.halved has it: a side that is odd stays, and then both do."""
+    w, h = size
+    return size if w % 2 or h % 2 else (w // 2, h // 2)

@@ -68,15 +68,16 @@ def others(boxes: list[Box], size: tuple[int, int]) -> list[Box]:
     return found
 
 
-def read_by(boxes: list[Box], size: tuple[int, int], grid: tuple[int, int]) -> list[Box]:
-    """The parts of a map of size `grid` that `boxes` of a picture of `size` read bilinearly."""
+def read_by(boxes: list[Box], size: tuple[int, int], grid: tuple[int, int], margin: int = 1) -> list[Box]:
+    """The parts of a map of size `grid` that `boxes` of a picture of `size` read bilinearly, `margin` texels
+    round them included."""
     (pw, ph), (w, h) = size, grid
     return [
         (
-            max(x0 * w // pw - 1, 0),
-            max(y0 * h // ph - 1, 0),
-            min(-(-x1 * w // pw) + 1, w),
-            min(-(-y1 * h // ph) + 1, h),
+            max(x0 * w // pw - margin, 0),
+            max(y0 * h // ph - margin, 0),
+            min(-(-x1 * w // pw) + margin, w),
+            min(-(-y1 * h // ph) + margin, h),
         )
         for x0, y0, x1, y1 in boxes
     ]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from live_relight.core.frames import Frame, Geometry, Image
-from live_relight.core.look import Light, Look
+from live_relight.core.light import Light
+from live_relight.core.look import Look
 from live_relight.core.temporal import Smoothing
 from live_relight.geometry.analytic import AnalyticEstimator
 from live_relight.pipeline import Pipeline

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from live_relight.core.colour import hex_to_rgb, kelvin_to_rgb, linear_to_srgb, srgb_to_linear
 from live_relight.core.errors import UsageError
-from live_relight.core.look import KINDS, RANGES, Light, Look, parse_light
+from live_relight.core.light import KINDS, RANGES, Light, parse_light
+from live_relight.core.look import Look
 
 
 def test_full_spec_is_read() -> None:
@@ -37,7 +38,8 @@ def test_bare_kind_has_its_usual_place() -> None:
         ("key:az=1,az=2", "twice"),
         ("key:color=red", "#rrggbb"),
         ("key:shadow=maybe", "0 or 1"),
-        ("env:power=1", "cannot draw yet"),
+        ("key:cone=30", "only with spot"),
+        ("area:shape=ring", "rect or disk"),
         ("", "known:"),
     ],
 )

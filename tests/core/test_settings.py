@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live_relight.core.errors import UsageError
-from live_relight.core.look import Light, Look
+from live_relight.core.light import Light
+from live_relight.core.look import Look
 from live_relight.core.settings import dump_preset, load_preset, load_settings, parse_size
 
 GOOD = """
@@ -150,7 +151,7 @@ def test_any_description_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 
 def test_preset_round_trip(tmp_path: Path) -> None:
     look = Look(
-        (Light.of("key", color="#ff8800", shadow=True), Light.of("rim", on=False)), 0.4, 0.3, 0.1, 80.0
+        (Light.of("key", color="#ff8800", shadow=True), Light.of("rim", on=False)), 0.4, 0.3, 0.1, fov=80.0
     )
     path = tmp_path / "mine.toml"
     path.write_text(dump_preset(look, 'a "quoted" \\ one'))

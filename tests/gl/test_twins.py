@@ -11,18 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live_relight.core import reference
+from live_relight.core import backdrop, reference
+from live_relight.core import planes as twin
 from live_relight.core.errors import ShaderError
 from live_relight.core.frames import Geometry, Image
-from live_relight.core.look import Light, Look
+from live_relight.core.light import Light
+from live_relight.core.look import Look
 from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
+from live_relight.shade import backdrop as fast_backdrop
 from live_relight.shade import guided
 from live_relight.shade.apply import Applier
 from live_relight.shade.context import load_source
 from live_relight.shade.guided import coefficients
 from live_relight.shade.opengl import OpenGLShader
 from live_relight.shade.tiles import can_reach, others, read_by, tiles
+from live_relight.shelf import FileShelf
 
 LOOKS = {
     "studio": Look((Light.of("key", az=60), Light.of("fill"), Light.of("rim")), ambient=0.5),
@@ -31,11 +35,17 @@ LOOKS = {
             Light.of("directional", az=-50, kelvin=3000),
             Light.of("point", az=20, el=-30, dist=0.6, color="#4060ff"),
             Light.of("ambient", power=0.3),
+            Light.of("spot", az=-20, el=60, shadow=True),
         ),
         ambient=0.2,
         background=1.0,
         specular=0.8,
     ),
+    "areas": Look(
+        (Light.of("area"), Light.of("area", az=-70, el=-10, shape="disk", size=0.4, aspect=0.5)), 0.3
+    ),
+    "surroundings": Look((Light.of("env", file="window", az=40), Light.of("key", az=20, power=0.5)), 0.2),
+    "tinted": Look((Light.of("key"),), 0.6, background=0.2, background_tint="#3050ff"),
     "dark": Look(ambient=0.0),
     "one light": Look((Light.of("key", az=-80, power=4.0),), ambient=1.0, fov=90),
     "eight": Look(tuple(Light.of("key", az=45 * i - 180, power=0.4) for i in range(8)), ambient=0.1),
@@ -93,7 +103,9 @@ def test_opengl_agrees_with_numpy(
     image = picture(size)
     geometry = seen(image, shape)
     fast = shader.shade(image, geometry, LOOKS[name]).astype(int)
-    plain = reference.relight(image, geometry.guide, geometry, LOOKS[name], gain_guide(image, shape))
+    plain = reference.relight(
+        image, geometry.guide, geometry, LOOKS[name], gain_guide(image, shape), shelf=FileShelf()
+    )
     assert np.abs(fast - plain).max() <= 2
     assert name == "dark" or np.abs(fast - image).mean() > 0.1  # it did something
 
@@ -104,7 +116,7 @@ def test_light_map_at_full_size_agrees_too() -> None:
         image = picture((320, 240))
         geometry = seen(image, (256, 192))
         fast = shader.shade(image, geometry, LOOKS["studio"]).astype(int)
-        plain = reference.relight(image, image, geometry, LOOKS["studio"])
+        plain = reference.relight(image, image, geometry, LOOKS["studio"], shadows=(160, 120))
         assert np.abs(fast - plain).max() <= 2
     finally:
         shader.close()
@@ -136,7 +148,7 @@ def test_what_no_light_reaches_is_the_same_to_the_bit(shader: OpenGLShader) -> N
 
 def test_coefficients_agree_with_numpy() -> None:
     geometry = seen(picture((320, 240)), (128, 96))
-    fast, plain = coefficients(geometry), reference.coefficients(geometry)
+    fast, plain = coefficients(geometry), twin.coefficients(geometry)
     guide = geometry.guide / 255.0
     for i in range(5):
         values = [(c[i][..., :3] * guide).sum(-1) + c[i][..., 3] for c in (fast, plain)]
@@ -201,7 +213,7 @@ def test_tiles_hold_every_pixel_that_reads_a_hit(
         covered[y0:y1, x0:x1] += 1
     assert sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) == covered.sum()  # none sticks out
     assert covered.max(initial=0) <= 1
-    assert (covered[reference.sample(hit.astype(float), size) > 0] == 1).all()
+    assert (covered[twin.sample(hit.astype(float), size) > 0] == 1).all()
     for x0, y0, x1, y1 in others(boxes, size):
         covered[y0:y1, x0:x1] += 2
     assert set(np.unique(covered)) <= {1, 2}
@@ -209,7 +221,7 @@ def test_tiles_hold_every_pixel_that_reads_a_hit(
     drawn = np.zeros((h, w))
     for x0, y0, x1, y1 in read_by(boxes, size, (w, h)):
         drawn[y0:y1, x0:x1] = 1
-    assert reference.sample(drawn, size)[covered == 1].min(initial=1.0) == pytest.approx(1.0)
+    assert twin.sample(drawn, size)[covered == 1].min(initial=1.0) == pytest.approx(1.0)
 
 
 def test_an_empty_corner_is_left_out() -> None:
@@ -276,3 +288,31 @@ def test_includes_are_resolved() -> None:
     text = load_source("composite.frag", {"COUNT": 1})
     assert "#include" not in text
     assert text.splitlines()[:2] == ["#version 330", "#define COUNT 1"]
+
+
+@pytest.mark.parametrize(("size", "shape"), [((448, 252), (288, 160)), ((333, 251), (160, 96))])
+@pytest.mark.parametrize("strength", [0.02, 0.3, 1.0])
+def test_defocused_backdrop_agrees_with_numpy(
+    size: tuple[int, int], shape: tuple[int, int], strength: float
+) -> None:
+    image = picture(size)
+    geometry = seen(image, shape)
+    matte = twin.coefficients(geometry)[0]
+    fast = fast_backdrop.defocused(image, geometry, matte, strength).astype(int)
+    plain = backdrop.defocused(image, geometry, matte, strength).astype(int)
+    # The fast one works alpha out at half size: a few levels along hard edges, none to speak of elsewhere.
+    difference = np.abs(fast - plain)
+    assert np.mean(difference) < 1.0
+    assert np.mean(difference > 12) < 0.02
+    assert np.abs(fast - image).mean() > 1.0
+
+
+def test_defocus_takes_no_colour_from_the_person() -> None:
+    """A red person before a grey wall: the wall stays grey right up to them."""
+    ball = sphere((320, 180))
+    image = np.full((180, 320, 3), 120, np.uint8)
+    image[ball.alpha > 0.02] = (0, 0, 255)
+    geometry = Geometry(ball.normal, ball.depth, (ball.alpha > 0.5).astype(np.float32), image)
+    out = fast_backdrop.defocused(image, geometry, twin.coefficients(geometry)[0], 1.0)
+    outside = cv2.dilate((ball.alpha > 0.02).astype(np.uint8), np.ones((9, 9))) == 0
+    assert np.abs(out[outside].astype(int) - 120).max() <= 12

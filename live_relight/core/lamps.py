@@ -1,0 +1,99 @@
+"""Lights as the light pass takes them: placed round the head, in camera space."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from . import area
+from .area import Floats
+from .environment import Environment
+from .look import Look
+
+MAX_SHADOWS = 4
+"""Lights that cast shadows at a time: one channel each. The first ones that ask for it."""
+Vector = tuple[float, float, float]
+MODES = {"directional": "directional", "spot": "spot", "rim": "rim", "ambient": "hemisphere"}
+"""Kind of a light to how it is worked out; the others are points or spheres."""
+LEAST_SPREAD = 0.02
+
+
+class Shelf(Protocol):
+    """Where lights find what is not in their settings."""
+
+    def environment(self, name: str) -> Environment: ...
+
+    @property
+    def table(self) -> Floats:
+        """As area.polygon_specular takes it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """One active light."""
+
+    mode: str
+    """'directional', 'point', 'spot', 'rim', 'hemisphere', 'area' or 'env': which formula."""
+    place: Vector
+    """Camera space, subject distances; a unit direction toward the light for directional and hemisphere."""
+    bgr: Vector
+    """Linear colour times power."""
+    spread: float
+    """Sine of half the source's angular size as seen from the head, LEAST_SPREAD..1."""
+    reference: float
+    """Squared distance from the head: falloff is 1 there."""
+    axis: Vector
+    """Unit vector in which it shines at the head."""
+    cone: tuple[float, float]
+    """Spot: cosine at the rim, and one over how much the cosine grows until full light."""
+    slot: int
+    """Channel of its shadow, -1: casts none."""
+    corners: Floats | None = None
+    """Area: 4 or 8 x 3, camera space."""
+    unit: float = 1.0
+    """Area: what a surface at the head gets that faces it, as area.polygon_irradiance counts."""
+    file: str = ""
+    """Env: name of the surroundings."""
+    az: float = 0.0
+    """Env: degrees by which they are turned."""
+
+
+def lamps(look: Look, head: Vector) -> list[Lamp]:
+    """The active lights, placed round the head (camera space, subject distances)."""
+    found: list[Lamp] = []
+    slot = 0
+    for light in look.active:
+        direction = light.direction
+        mode = MODES.get(light.kind, light.kind if light.kind in ("area", "env") else "point")
+        far = mode in ("directional", "hemisphere", "env")
+        at = direction if far else np.asarray(head) + direction * light.dist
+        half = 0.5 * light.size / light.dist
+        r, g, b = light.rgb
+        outer = math.cos(math.radians(light.cone) / 2)
+        inner = math.cos(math.radians(light.cone) / 2 * (1 - light.soft))
+        polygon = None
+        if mode == "area":
+            polygon = area.corners(light.shape, light.size, light.size * light.aspect, at, head)
+        casts = light.shadow and mode not in ("hemisphere", "env") and slot < MAX_SHADOWS
+        found.append(
+            Lamp(
+                mode,
+                (float(at[0]), float(at[1]), float(at[2])),
+                (b, g, r),
+                min(max(half / math.hypot(1.0, half), LEAST_SPREAD), 1.0),
+                light.dist**2,
+                (-float(direction[0]), -float(direction[1]), -float(direction[2])),
+                (outer, 1.0 / max(inner - outer, 1e-3)),
+                slot if casts else -1,
+                polygon,
+                1.0 if polygon is None else max(area.facing(polygon, head), 1e-6),
+                light.file,
+                light.az,
+            )
+        )
+        slot += casts
+    return found

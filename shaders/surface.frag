@@ -1,0 +1,14 @@
+#version 330
+// Depth and normal at this target's size, along the picture's edges.
+#include "guided.glsl"
+
+uniform sampler2D picture;    // at this size, encoded BGR
+
+in vec2 uv;
+out vec4 shape;
+
+void main() {
+    vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
+    vec3 n = vec3(guided(NORMAL_X, uv, seen), guided(NORMAL_Y, uv, seen), guided(NORMAL_Z, uv, seen));
+    shape = vec4(guided(DEPTH, uv, seen), n / max(length(n), 1e-6));
+}
