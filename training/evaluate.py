@@ -2,7 +2,8 @@
 
     python -m training.evaluate --data HELD_OUT --model engines/first-light.onnx
 
-`--assets DIR` adds real clips and MediaPipe peers where they are present (real.py).
+`--assets DIR` adds real clips and MediaPipe peers where they are present (real.py). `--relight DIR` scores
+the light pass instead, on pairs that `training.relight make` rendered (relight.py).
 """
 
 from __future__ import annotations
@@ -199,8 +200,8 @@ def main(argv: list[str] | None = None) -> None:
     from training.synth.__main__ import parse_size
 
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="held-out data set")
-    parser.add_argument("--model", type=Path, required=True, help="ONNX file")
+    parser.add_argument("--data", type=Path, help="held-out data set")
+    parser.add_argument("--model", type=Path, help="ONNX file")
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--size", type=parse_size, default=(256, 192))
     parser.add_argument(
@@ -208,7 +209,17 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, help="Markdown, such as docs/accuracy.md")
     parser.add_argument("--figures", type=Path, help="JSON for training.export")
-    run(parser.parse_args(argv))
+    parser.add_argument("--relight", type=Path, metavar="DIR", help="pairs: score the light pass instead")
+    parser.add_argument("--sheet", type=Path, help="with --relight: PNG of pictures, worst to best")
+    args = parser.parse_args(argv)
+    if args.relight:
+        from training.relight import report
+
+        report(args.relight, f"onnx:{args.model}" if args.model else "auto", args.out, args.sheet)
+    elif args.data and args.model:
+        run(args)
+    else:
+        parser.error("expected --data and --model, or --relight")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // Deferred light: spherical harmonics + up to three lights, a shadow map for the first, ambient
 // occlusion from `open.frag`. Linear colour out. Linear in every lamp's power: lamps never see each other.
+// SOURCE: one point of a source instead (source.glsl). PLASTER: all is white and does not shine.
 uniform sampler2D albedo_map;
 uniform sampler2D normal_map;
 uniform sampler2D open_map;
@@ -13,6 +14,7 @@ uniform vec2 shadow;       // strength, softness in texels
 uniform vec3 subsurface;   // wrap per channel on skin
 out vec4 colour;
 
+#ifndef SOURCE
 // Share of the first lamp's light that arrives at p on a surface with normal n, 0..1. The probes lie
 // in the surface, so that it does not shade itself.
 float lit(vec3 p, vec3 n, vec2 odd) {
@@ -29,6 +31,7 @@ float lit(vec3 p, vec3 n, vec2 odd) {
     }
     return sum / float(PROBES / 4);
 }
+#endif
 
 void main() {
     ivec2 at = ivec2(gl_FragCoord.xy);
@@ -39,10 +42,15 @@ void main() {
     vec2 odd = mod(floor(gl_FragCoord.xy), 2.0);
     vec2 same = vec2(lessThan(abs(vec2(dFdx(surface.w), dFdy(surface.w))), vec2(0.02)));
     float open = texelFetch(open_map, at, 0).r;
+#ifndef SOURCE
     float direct = shared_mean(lit(p + 0.004 * surface.xyz, surface.xyz, odd), odd, same);
+#endif
     if (surface.w <= 0.0) { colour = vec4(0.0); return; }
     vec4 a = texelFetch(albedo_map, at, 0);
     vec4 nm = texelFetch(normal_map, at, 0);
+#ifdef PLASTER
+    a = vec4(1.0, 1.0, 1.0, 0.0);
+#endif
     vec3 albedo = a.rgb * a.rgb;
     vec3 n = nm.xyz;
     vec3 v = normalize(-p);
@@ -56,6 +64,9 @@ void main() {
     vec3 r = reflect(-v, n);
     vec3 er = sh[0] + sh[1] * r.y + sh[2] * r.z + sh[3] * r.x;
     vec3 fuzz = nm.w < 0.5 ? 0.25 * graze * sqrt(albedo) : vec3(0.0);  // sheen of fibres that stand off
+#ifdef PLASTER
+    fuzz = vec3(0.0);
+#endif
     vec3 sum = sky * (albedo + fuzz) * max(e, vec3(0.0));
     sum += open * a.a * (0.04 + (glossy ? 0.6 : 0.2) * graze) * max(er, vec3(0.0));
 
@@ -81,9 +92,14 @@ void main() {
         float face = hair ? smoothstep(-0.15, 0.5, ndl) : clamp(3.0 * ndl, 0.0, 1.0);
         float vdh = 1.0 - max(dot(v, h), 0.0);
         float fresnel = 1.0 + 12.0 * vdh * vdh * vdh * vdh * vdh;
+#ifdef SOURCE
+        vec3 soft = arriving(shadow_map, shadow_from_camera, p, surface.xyz, l, skin, odd);
+        float s = soft.g, hole = shining(l);
+#else
         float s = k == 0 ? mix(1.0, direct, shadow.x) : 1.0;
         vec3 soft = skin ? vec3(sqrt(s), s, s) : vec3(s);  // the shadow's edge is red on skin
         float hole = mix(1.0, open, 0.6);
+#endif
         sum += power[k] * fall * hole * (soft * (albedo + fuzz) * diffuse + s * face * fresnel * (first * lobe.x + second * lobe.y));
     } while (++k < lamps);
     colour = vec4(sum, 1.0);
