@@ -39,6 +39,7 @@ class ModelConfig:
     `fast`: for CPUs. No last encoder stage (320 wide, a fifth of the weights) and one block less in the one
     before, depthwise convolutions where the picture is large, normals and depth at half size brought up
     bilinearly, the matte to full size by rearranging channels: about half the time. LOG.md has what it costs.
+    `relief`: width of a small second network that corrects a fast one's normals (0: none).
     """
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
@@ -47,6 +48,7 @@ class ModelConfig:
     refine: int = 16
     log_depth_limit: float = 1.5
     fast: bool = False
+    relief: int = 0
 
 
 class Block(nn.Module):
@@ -125,6 +127,42 @@ def double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
+class Relief(nn.Module):
+    """What a face has beyond an egg: a small U-Net from the picture and the coarse normals to a correction.
+
+    It sees many more faces in the same time than the whole network would, because the rest stands still
+    while it is trained (relief.py).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        w = (width, 2 * width, 3 * width, 4 * width)
+        self.start = conv_bn(12 + 4, w[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(True), *conv_bn(b, b)
+            )
+            for a, b in pairwise(w)
+        )
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(w))
+        self.join = nn.ModuleList(conv_bn(a, a) for a in w[:-1])
+        self.head = nn.Conv2d(w[0], 3, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, image: Tensor, normal: Tensor, alpha: Tensor) -> Tensor:
+        """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
+        the normals [B,3,H/2,W/2]."""
+        x = self.start(torch.cat([F.pixel_unshuffle(image, 2), normal, alpha], 1))
+        seen = [x]
+        for down in self.down:
+            seen.append(down(seen[-1]))
+        y = seen[-1]
+        for k in (2, 1, 0):
+            y = self.join[k](double(self.up[k](y)) + seen[k])
+        return self.head(y)
+
+
 class GeometryNet(nn.Module):
     """Normals, depth and matte of a person from one picture (see the module's docstring)."""
 
@@ -157,6 +195,9 @@ class GeometryNet(nn.Module):
             self.detail = conv_bn(3, self.config.detail)
             self.refine = conv_bn(self.config.squeeze + self.config.detail, self.config.refine)
             self.head = nn.Conv2d(self.config.refine, MAPS, 3, padding=1)
+        if self.config.relief and not fast:
+            raise ValueError("relief goes with a fast network only")
+        self.relief = Relief(self.config.relief) if self.config.relief else None
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
             start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
@@ -165,18 +206,30 @@ class GeometryNet(nn.Module):
     def raw(self, image: Tensor) -> Tensor:
         """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1)."""
         x = (image - self.mean) / self.std
+        y = self.decoded(x)
+        if not self.config.fast:
+            y = double(self.squeeze(y))
+            return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
+        shape, matte = self.coarse(y)
+        if self.relief is not None:
+            normal = split_normal(shape)
+            shape = torch.cat([normal + self.relief(x, normal, half_cover(matte)), shape[:, 3:]], 1)
+        return torch.cat([double(shape), matte], 1)
+
+    def decoded(self, x: Tensor) -> Tensor:
+        """Normalised image -> the decoder's features at stride 2."""
         feats = self.encoder(x)[::-1]
         y = self.lateral[0](feats[0])
         y = F.relu(y + self.context(y.mean((2, 3)))[:, :, None, None])
-        fast = self.config.fast
         for k in range(4):
             y = double(self.shrink[k](y)) + self.lateral[k + 1](feats[k + 1])
-            y = self.smooth[k](y + self.detail(x) if fast and k == 3 else y)
-        if fast:
-            y = self.head(self.refine(y))
-            return torch.cat([double(y[:, : MAPS - 1]), F.pixel_shuffle(y[:, MAPS - 1 :], 2)], 1)
-        y = double(self.squeeze(y))
-        return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
+            y = self.smooth[k](y + self.detail(x) if self.config.fast and k == 3 else y)
+        return y
+
+    def coarse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """A fast network's features -> normal and log-depth [B,4,H/2,W/2], alpha logit [B,1,H,W]."""
+        y = self.head(self.refine(y))
+        return y[:, : MAPS - 1], F.pixel_shuffle(y[:, MAPS - 1 :], 2)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B,3,H,W] 0..1 -> normal, depth, alpha as in the module's docstring."""
@@ -185,6 +238,11 @@ class GeometryNet(nn.Module):
         limit = self.config.log_depth_limit
         depth = torch.exp(torch.clamp(raw[:, 3:4], -limit, limit))
         return normal, depth, torch.sigmoid(raw[:, 4:5])
+
+
+def half_cover(matte: Tensor) -> Tensor:
+    """Alpha [B,1,H/2,W/2] 0..1 from its logit [B,1,H,W]."""
+    return F.avg_pool2d(torch.sigmoid(matte), 2)
 
 
 def split_normal(raw: Tensor) -> Tensor:
