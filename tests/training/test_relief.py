@@ -1,0 +1,130 @@
+"""The small network for relief: it starts as nothing, learns what the rest misses, leaves the rest alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.test_network import ball
+from training import relief
+from training.data import head_box
+from training.export import main as export_main
+from training.losses import masked_mean
+from training.model import GeometryNet, ModelConfig, load_matching, load_model, save_checkpoint, split_normal
+from training.relief import FIELDS, ReliefConfig, batch_of, harvest, train
+from training.synth.parts import PARTS
+from training.synth.shards import read_shard, write_shard
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    rng = np.random.default_rng(0)
+    samples = [ball(str(k), rng, 160, 128) for k in range(8)]
+    for sample in samples:
+        v, u = np.nonzero(sample.arrays["part"])
+        sample.arrays["part"][
+            int(v.mean()) - 2 : int(v.mean()) + 2, int(u.mean()) - 4 : int(u.mean()) + 4
+        ] = PARTS.index("eyes")
+    write_shard(folder / "shard_00000.tar", samples)
+    manifest = {"recipe": {"seed": 1, "bodies": 0}, "commit": "none", "assets": "none"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("start") / "last.pt"
+    save_checkpoint(str(path), GeometryNet(ModelConfig(fast=True)))
+    return str(path)
+
+
+def test_a_head_box_holds_the_face_and_keeps_inside(data):
+    for record in read_shard(data / "shard_00000.tar"):
+        rng = np.random.default_rng(1)
+        face = np.argwhere(record["part"] == PARTS.index("eyes")).mean(axis=0)
+        for _ in range(50):
+            box = head_box(rng, record, (128, 96))
+            assert box is not None
+            x, y, w, h = box
+            assert w / h == pytest.approx(128 / 96)
+            assert x >= 0
+            assert y >= 0
+            assert x + w <= 160 + 1e-6
+            assert y + h <= 128 + 1e-6
+            assert x <= face[1] <= x + w
+            assert y <= face[0] <= y + h
+
+
+def test_untrained_it_changes_nothing_but_rounding(start):
+    plain = load_model(start)
+    more = GeometryNet(replace(plain.config, relief=8))
+    load_matching(more, start)
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        # The normals are made of length one before they are doubled instead of after.
+        a, b = (split_normal(m.eval().raw(image)) for m in (plain, more))
+        assert ((a * b).sum(1) > 0.995).all()
+        assert torch.equal(plain.raw(image)[:, 3:], more.raw(image)[:, 3:])
+
+
+def test_relief_goes_with_fast_only():
+    with pytest.raises(ValueError, match="fast"):
+        GeometryNet(ModelConfig(relief=8))
+
+
+def test_it_learns_what_the_rest_misses_and_leaves_the_rest_alone(data, start, tmp_path, monkeypatch):
+    monkeypatch.setattr(relief, "OTHERS", 0.25)
+    config = ReliefConfig(str(data), start, str(tmp_path), crops=24, minutes=0.12, width=8, batch=4, report=5)
+    made = train(config)
+    before, after = load_model(start).state_dict(), load_model(str(made), "model").state_dict()
+    for name, value in before.items():
+        assert torch.equal(value, after[name]), name
+    model = load_model(str(made), "model")
+    crops = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in FIELDS}
+    batch = batch_of(np.random.default_rng(9), crops, 16)
+    with torch.no_grad():
+        x = (batch["image"] - model.mean) / model.std
+        assert model.relief is not None
+        more = model.relief(x, batch["coarse"], batch["cover"])
+        errors = [
+            masked_mean(
+                1
+                - (split_normal(torch.nn.functional.interpolate(n, scale_factor=2.0)) * batch["normal"]).sum(
+                    1, keepdim=True
+                ),
+                batch["weight"],
+            )
+            for n in (batch["coarse"] + more, batch["coarse"])
+        ]
+    assert errors[0] < 0.8 * errors[1]
+    assert "without" in (tmp_path / "log.csv").read_text()
+
+
+def test_crops_are_whole_or_absent_and_mirrored_truly(data, start, tmp_path):
+    harvest(ReliefConfig(str(data), start, "", crops=5), tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(f"{name}.npy" for name in FIELDS)
+    crops = {name: np.load(tmp_path / f"{name}.npy") for name in FIELDS}
+    assert len(crops["image"]) == 5
+    batch = batch_of(np.random.default_rng(0), crops, 32)
+    inside = batch["weight"][:, 0] > 0
+    # On a ball the normal's x grows to the right, mirrored or not.
+    x = torch.arange(batch["normal"].shape[-1], dtype=torch.float32).expand_as(inside)
+    for k in range(32):
+        if inside[k].sum() > 500:
+            both = torch.stack([batch["normal"][k, 0][inside[k]], x[k][inside[k]]])
+            assert torch.corrcoef(both)[0, 1] > 0.5
+
+
+def test_a_network_with_relief_is_exported(data, start, tmp_path):
+    model = GeometryNet(replace(load_model(start).config, relief=8))
+    save_checkpoint(str(tmp_path / "last.pt"), model, step=1)
+    out = tmp_path / "net.onnx"
+    arguments = ["--checkpoint", str(tmp_path / "last.pt"), "--out", str(out), "--data", str(data)]
+    assert export_main(arguments) in (None, 0)
+    assert out.stat().st_size > 1000
