@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from .core import governor, temporal
+from .core import governor, presence, present, temporal
+from .core.arrange import PresentState, arrange, step
 from .core.errors import SinkError
 from .core.frames import Frame
 from .core.look import Look
 from .core.stages import Estimator, Shader, Sink
 from .core.stats import Stats
+
+LOOK_EVERY = 4
+"""Frames from one fit of the light that is there to the next."""
 
 
 class Supply(Protocol):
@@ -47,6 +51,8 @@ class Pipeline:
         self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
         self._look, self._smoothing = look, smoothing
         self._state: temporal.TemporalState | None = None
+        self._there = PresentState()
+        self._presence = presence.PresenceState()
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
         self._last: Frame | None = None
@@ -64,14 +70,21 @@ class Pipeline:
         look = self._look()
         if look.untouched:
             # Nothing to light: leave the picture and the processor alone. What was smoothed is out of date.
-            self._state = None
+            self._state, self._there = None, PresentState()
+            self._presence = presence.PresenceState()
             return frame
         start = time.perf_counter()
         geometry = self._estimator.estimate(frame.image, governor.SHARES[self.quality])
         seen = time.perf_counter()
         self._state, steady = temporal.step(self._state, geometry, self._smoothing)
+        # Smoothed over seconds as it is, the light that is there need not be looked at in every frame.
+        if self._there.present is None or frame.index % LOOK_EVERY == 0:
+            self._there = step(self._there, present.fit(steady), frame.time)
+        self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
+        look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
         smooth = time.perf_counter()
-        image = self._shader.shade(frame.image, steady, look, governor.STEPS[self.quality])
+        steps = governor.STEPS[self.quality]
+        image = self._shader.shade(frame.image, steady, look, steps, self._there.present)
         done = time.perf_counter()
         marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
         return replace(frame, image=image)

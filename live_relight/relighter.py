@@ -10,6 +10,8 @@ from typing import Self
 import numpy as np
 
 from . import presets
+from .core import presence, present
+from .core.arrange import PresentState, arrange, step
 from .core.errors import LiveRelightError
 from .core.frames import Geometry, Image
 from .core.governor import SHARES
@@ -63,7 +65,10 @@ class Relighter:
         """A new picture of the same size. `lights` replaces the preset's; `geometry` saves working it out."""
         look = self.look if lights is None else replace(self.look, lights=tuple(lights))
         frame = _checked(frame)
-        return self._shader.shade(frame, geometry or self.geometry(frame), look)
+        geometry = geometry or self.geometry(frame)
+        there = step(PresentState(), present.fit(geometry), 0.0)
+        look = presence.faded(arrange(look, there), presence.seen(geometry))
+        return self._shader.shade(frame, geometry, look, present=there.present)
 
     def close(self) -> None:
         self._shader.close()

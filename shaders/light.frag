@@ -23,6 +23,8 @@ uniform float roughness;
 uniform float softness;
 uniform float max_falloff;
 uniform float sky;
+uniform float present[9];     // shading that is there (core/present.py)
+uniform vec2 evened;          // how much of it is evened out: of what is there, under our lights
 
 in vec2 uv;
 out vec4 factor;
@@ -103,6 +105,17 @@ void env_lamp(int i, float seen) {
 }
 #endif
 
+vec2 quotient() {
+    float x = soft.x, y = soft.y, z = soft.z;
+    float value = present[0] + present[1] * x + present[2] * y + present[3] * z + present[4] * (x * y)
+                + present[5] * (y * z) + present[6] * (3.0 * z * z - 1.0) + present[7] * (x * z)
+                + present[8] * (x * x - y * y);
+    float low = clamp(value + 0.15, 0.0, 0.3);
+    float t = log2(max(low * low / 0.6 + max(value - 0.15, 0.0), 0.05));
+    float t2 = t * t;
+    return exp2(-evened * (t * inversesqrt(sqrt(1.0 + t2 * t2))));
+}
+
 void main() {
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
     vec4 there = texelFetch(shape, ivec2(gl_FragCoord.xy), 0);
@@ -122,5 +135,6 @@ void main() {
     vec3 base = pow(seen, vec3(GAMMA));
     float sheen = min(sqrt(luma(base) / 0.18), 1.0);
     vec3 gloss = total * (shine * sheen / max(luma(total), 1e-3)) / max(base, vec3(darkest));
-    factor = vec4(pow(ambient + total + gloss, vec3(1.0 / GAMMA)), 1.0);
+    vec2 even = quotient();
+    factor = vec4(pow(ambient * even.x + total * even.y + gloss, vec3(1.0 / GAMMA)), 1.0);
 }

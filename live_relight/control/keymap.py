@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..core.errors import LiveRelightError
 from ..core.look import Look
@@ -11,8 +12,10 @@ from ..core.look import Look
 HELP = """\
 keys   1-8 or tab  choose a light          left/right  move it round      up/down  lower, higher
        + -         brighter, dimmer        w c         warmer, cooler     < >      nearer, farther
-       space       light on or off         p           next preset        r        preset as it was
-       a A         room light down, up     b           before / after     s        save as preset 'mine'
+       [ ]         smaller, larger         x           shadow on or off   space    light on or off
+       a A         room light down, up     g G         backdrop down, up  v V      backdrop sharp, blurred
+       d D         even out less, more     n           auto on or off     b        before / after
+       p           next preset             r           preset as it was   s        save as preset 'mine'
        h ?         this help               q           quit"""
 
 
@@ -41,7 +44,10 @@ def _selected(state: ControlState, **deltas: float) -> ControlState:
         return replace(state, message="this preset has no lights: press p for another")
     index = min(state.selected, len(lights) - 1)
     lights[index] = lights[index].moved(**deltas)
-    return replace(state, selected=index, look=replace(state.look, lights=tuple(lights)))
+    # By hand from here: auto would put it back.
+    message = "auto is off" if state.look.auto else ""
+    look = replace(state.look, lights=tuple(lights), auto=False)
+    return replace(state, selected=index, look=look, message=message)
 
 
 def _scaled_power(state: ControlState, factor: float) -> ControlState:
@@ -55,13 +61,33 @@ def _scaled_power(state: ControlState, factor: float) -> ControlState:
     return _selected(state, power=wanted - now)
 
 
-def _toggle(state: ControlState) -> ControlState:
+def _toggle(state: ControlState, name: str) -> ControlState:
+    """'on' or 'shadow' of the chosen light."""
     lights = list(state.look.lights)
     if not lights:
         return _selected(state)
     index = min(state.selected, len(lights) - 1)
-    lights[index] = replace(lights[index], on=not lights[index].on)
-    return replace(state, look=replace(state.look, lights=tuple(lights)))
+    now = not getattr(lights[index], name)
+    change: dict[str, Any] = {name: now}
+    lights[index] = replace(lights[index], **change)
+    message = f"{lights[index].kind}: shadow {'on' if now else 'off'}" if name == "shadow" else ""
+    return replace(state, look=replace(state.look, lights=tuple(lights)), message=message)
+
+
+def _number(state: ControlState, name: str, delta: float, most: float) -> ControlState:
+    """A number of the look, moved and held in 0..most."""
+    now = getattr(state.look, name)
+    start = {"background": state.look.backdrop, "delight": 0.0}.get(name, 0.0) if now is None else now
+    value = round(min(max(start + delta, 0.0), most), 4)
+    message = f"{name.replace('_', ' ')} {value:.2f}"
+    changes: dict[str, Any] = {name: value}
+    return replace(state, look=replace(state.look, **changes), message=message)
+
+
+def _auto(state: ControlState) -> ControlState:
+    now = not state.look.auto
+    message = f"auto is {'on' if now else 'off'}"
+    return replace(state, look=replace(state.look, auto=now), message=message)
 
 
 def _room(state: ControlState, delta: float) -> ControlState:
@@ -89,7 +115,17 @@ ACTIONS: dict[str, Callable[[ControlState], ControlState]] = {
     "c": lambda s: _selected(s, kelvin=200.0),
     "<": lambda s: _selected(s, dist=-0.1),
     ">": lambda s: _selected(s, dist=0.1),
-    " ": _toggle,
+    "[": lambda s: _selected(s, size=-0.05),
+    "]": lambda s: _selected(s, size=0.05),
+    " ": lambda s: _toggle(s, "on"),
+    "x": lambda s: _toggle(s, "shadow"),
+    "g": lambda s: _number(s, "background", -0.05, 2.0),
+    "G": lambda s: _number(s, "background", 0.05, 2.0),
+    "v": lambda s: _number(s, "background_blur", -0.1, 1.0),
+    "V": lambda s: _number(s, "background_blur", 0.1, 1.0),
+    "d": lambda s: _number(s, "delight", -0.1, 1.0),
+    "D": lambda s: _number(s, "delight", 0.1, 1.0),
+    "n": _auto,
     "a": lambda s: _room(s, -0.05),
     "A": lambda s: _room(s, 0.05),
     "b": lambda s: replace(s, before=not s.before),

@@ -16,7 +16,7 @@ RUNGS = ("low", "medium", "lean", "high")
 """What the governor goes through: 'lean' is 'high' with fewer steps a shadow."""
 SHARES = {"low": 0.5, "medium": 0.62, "lean": 1.0, "high": 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-STEPS = {"low": 4, "medium": 4, "lean": 4, "high": 8}
+STEPS = {"low": 3, "medium": 4, "lean": 4, "high": 6}
 """Steps a shadow is marched in."""
 COST = {"low": 0.7, "medium": 0.81, "lean": 0.96, "high": 1.0}
 """What a frame takes at a level, as a share of `high` (docs/performance.md)."""

@@ -10,6 +10,8 @@ from .errors import UsageError
 from .light import MAX_LIGHTS, Light
 
 DIFFUSE = ("oren-nayar", "lambert")
+GENTLE = 0.7
+"""Strength at which our lights are corrected for the shading that is there."""
 
 # name: (lowest, highest, what it is, for people)
 NUMBERS: dict[str, tuple[float, float, str]] = {
@@ -36,7 +38,7 @@ class Look:
     """Scale of the light already on the person: 1 = untouched, 0 = dark."""
     background: float | None = None
     """The same for what is not the person; None follows `ambient`."""
-    specular: float = 0.1
+    specular: float = 0.06
     """Strength of highlights on skin and cloth, 0..1. 0.25 is F0 = 0.04, as skin's; the default is less,
     because normals smoother than skin spread a highlight into haze."""
     roughness: float = 0.5
@@ -45,8 +47,9 @@ class Look:
     diffuse: str = "oren-nayar"
     softness: float = 0.5
     """Light that spreads under skin, 0..1: shadows' edges on the form are softer, and most so in red."""
-    delight: float = 0.0
-    """How much of the shading that is already in the picture is evened out before our lights, 0..1."""
+    delight: float | None = None
+    """How much of the shading that is already in the picture is evened out, 0..1. None: none of it, but our
+    lights are corrected for it gently (core/present.py)."""
     auto: bool = False
     """Key and fill follow the light that the picture has: side, ratio and exposure (core/present.py)."""
     background_blur: float = 0.0
@@ -75,6 +78,13 @@ class Look:
     @property
     def backdrop(self) -> float:
         return self.ambient if self.background is None else self.background
+
+    @property
+    def evened(self) -> tuple[float, float]:
+        """Strengths of present.quotient for the light that is there, and for our lights."""
+        if self.delight is None:
+            return 0.0, GENTLE
+        return self.delight, max(self.delight, GENTLE) if self.delight else 0.0
 
     @property
     def tint(self) -> tuple[float, float, float]:

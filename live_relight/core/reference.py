@@ -4,10 +4,11 @@
 2. `surface`         place, normal and so on of every point that is lit, at any size;
 3. shadow.py         how much of each lamp it sees;
 4. `light_map`       brdf.py for every lamp: matt and glossy;
-5. `factor_map`      what that light does to the picture's encoded values: one factor a channel;
-6. `gain`            factors of the person and of what is behind, mixed by the soft alpha along the
+5. present.py        the light that is there already, and what evens it out;
+6. `factor_map`      what that light does to the picture's encoded values: one factor a channel;
+7. `gain`            factors of the person and of what is behind, mixed by the soft alpha along the
                      picture's edges, rolled off toward white; at the picture's size or half of it;
-7. `composite`       picture times gain, at full size.
+8. `composite`       picture times gain, at full size.
 
 Light is worked out in linear light. The picture's transfer curve is taken as a power, I = v ** 2.2, so that
 light times g is v times g ** (1 / 2.2): nothing has to be decoded and encoded for every pixel. sRGB's own
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import area, brdf, environment, planes, shadow
+from . import area, backdrop, brdf, environment, planes, present, shadow
 from .frames import Geometry, Image, Map
 from .lamps import Lamp, Shelf, lamps
 from .look import Look
@@ -180,20 +181,23 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
     return matt * fall[..., None], gloss * fall
 
 
-def factor_map(light: Floats, guide: Image, look: Look) -> Floats:
+def factor_map(
+    light: Floats, guide: Image, look: Look, evened: tuple[Floats, Floats] | None = None
+) -> Floats:
     """h x w x 3: what the light makes of encoded values. light as from `light_map`; guide: the picture
-    there, h x w x 3 uint8.
+    there, h x w x 3 uint8; evened: present.quotient for the light that is there and for ours, h x w each.
 
-    With L the diffuse light, S the highlights (in the diffuse light's colour at their place) and B the guide
-    in linear light: B (ambient + L) + S over B, encoded. On black cloth a highlight from smooth normals reads
-    as fog: it fades below mid-grey.
+    With L the matt light, S the highlights (in the matt light's colour at their place) and B the guide in
+    linear light: B (ambient q1 + L q2) + S over B, encoded. On black cloth a highlight from smooth normals
+    reads as fog: it fades below mid-grey.
     """
     base = (guide.astype(np.float64) / 255.0) ** GAMMA
     diffuse, gloss = light[..., :3], light[..., 3:]
+    here, ours = evened or (np.ones(light.shape[:2]), np.ones(light.shape[:2]))
     tint = diffuse / np.maximum(diffuse @ np.asarray(LUMA), 1e-3)[..., None]
     sheen = np.minimum(np.sqrt(base @ np.asarray(LUMA) / 0.18), 1.0)[..., None]
-    total = look.ambient + diffuse + gloss * tint * sheen / np.maximum(base, DARKEST)
-    return np.asarray(total ** (1.0 / GAMMA))
+    total = look.ambient * here[..., None] + diffuse * ours[..., None]
+    return np.asarray((total + gloss * tint * sheen / np.maximum(base, DARKEST)) ** (1.0 / GAMMA))
 
 
 def behind(look: Look) -> Floats:
@@ -239,14 +243,19 @@ def relight(
     shadows: tuple[int, int] | None = None,
     steps: int = shadow.STEPS,
     shelf: Shelf | None = None,
+    found: present.Present | None = None,
 ) -> Image:
     """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
-    (None: at full size); `shadows`: as in `light_map`."""
+    (None: at full size); `shadows`, `shelf`: as in `light_map`; `found`: the light that is there."""
     if look.untouched:
         return image.copy()
     frame = (image.shape[1], image.shape[0])
-    factors = factor_map(
-        light_map(geometry, light_guide, look, None, frame, shadows, steps, shelf), light_guide, look
-    )
-    matte = planes.coefficients(geometry)[0]
-    return composite(image, gain(image if gain_guide is None else gain_guide, matte, factors, look))
+    maps = planes.coefficients(geometry)
+    light = light_map(geometry, light_guide, look, None, frame, shadows, steps, shelf)
+    soft = surface(maps, planes.softened(geometry), light_guide, look, frame).soft
+    known = found or present.Present()
+    here, ours = (present.quotient(known, soft, strength) for strength in look.evened)
+    factors = factor_map(light, light_guide, look, (here, ours))
+    if look.background_blur:
+        image = backdrop.defocused(image, geometry, maps[0], look.background_blur)
+    return composite(image, gain(image if gain_guide is None else gain_guide, maps[0], factors, look))

@@ -20,7 +20,7 @@ from .lamps import Lamp
 
 Floats = npt.NDArray[Any]
 
-STEPS = 8
+STEPS = 6
 REACH = 0.6
 """Subject distances that a shadow reaches at most."""
 THICKNESS = 0.3

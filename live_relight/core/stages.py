@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from .frames import Frame, Geometry, Image
 from .look import Look
+from .present import Present
 
 
 @runtime_checkable
@@ -54,9 +55,16 @@ class Shader(Protocol):
 
     name: str
 
-    def shade(self, image: Image, geometry: Geometry, look: Look, steps: int = 8) -> Image:
+    def shade(
+        self,
+        image: Image,
+        geometry: Geometry,
+        look: Look,
+        steps: int = 6,
+        present: Present | None = None,
+    ) -> Image:
         """Returns a new H x W x 3 uint8 BGR picture of the input's size. `steps`: that a shadow is marched
-        in."""
+        in; `present`: the light that is there, None: not known."""
         ...
 
     def close(self) -> None: ...

@@ -14,7 +14,7 @@ from ..core.settings import Preset, dump_preset, load_preset
 from ..files import make_folder, write_whole
 
 SHIPPED = Path(__file__).resolve().parent
-ORDER = ("studio", "window", "off")
+ORDER = ("studio", "window", "auto", "off")
 
 
 def user_folder() -> Path:

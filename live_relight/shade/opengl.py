@@ -15,8 +15,9 @@ from ..core import planes as plain
 from ..core.environment import Environment
 from ..core.errors import ShaderError
 from ..core.frames import Geometry, Image, Map
-from ..core.lamps import Lamp, lamps
+from ..core.lamps import Lamp, Vector, lamps
 from ..core.look import Look
+from ..core.present import Present
 from ..core.projection import half_tangents, head_point
 from ..resize import resized
 from ..shelf import FileShelf
@@ -61,7 +62,14 @@ class OpenGLShader:
         self._gain = np.empty((0, 0, 3), np.float32)
         self._drawn: Any = np.empty(0, np.uint8)
 
-    def shade(self, image: Image, geometry: Geometry, look: Look, steps: int = shadow.STEPS) -> Image:
+    def shade(
+        self,
+        image: Image,
+        geometry: Geometry,
+        look: Look,
+        steps: int = shadow.STEPS,
+        present: Present | None = None,
+    ) -> Image:
         if look.untouched:
             return image.copy()
         size = image.shape[1], image.shape[0]
@@ -70,9 +78,11 @@ class OpenGLShader:
                 "picture", f"{size[0]}x{size[1]}", f"at most {self._max_side} a side", "scale it down first"
             )
         with self._ctx:  # there may be another one in this thread
-            return self._shade(image, geometry, look, steps)
+            return self._shade(image, geometry, look, steps, present)
 
-    def _shade(self, image: Image, geometry: Geometry, look: Look, steps: int) -> Image:
+    def _shade(
+        self, image: Image, geometry: Geometry, look: Look, steps: int, present: Present | None
+    ) -> Image:
         size = image.shape[1], image.shape[0]
         self._resize(size, geometry.size)
         matte = self._write_geometry(geometry)
@@ -85,7 +95,8 @@ class OpenGLShader:
             self._backdrop(image, [(0, 0, *size)], look, out)
             return out
         self._write_picture(small, around(here))
-        self._light(light, size, look, head_point(geometry, look.fov), steps)
+        there = present or Present()
+        self._light(light, size, look, head_point(geometry, look.fov), steps, there)
         self._draw_gain(here, look)
         if self.on_grid:
             self._read_gain(here, look)
@@ -145,7 +156,7 @@ class OpenGLShader:
             out[y0:y1, x0:x1] = part if table is None else cv2.LUT(part, table)
 
     def _light(
-        self, boxes: list[Box], size: Size, look: Look, head: tuple[float, float, float], steps: int
+        self, boxes: list[Box], size: Size, look: Look, head: Vector, steps: int, there: Present
     ) -> None:
         """Draws `boxes` of the light map, and of what it needs."""
         found = lamps(look, head)
@@ -169,7 +180,9 @@ class OpenGLShader:
             "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look),
             shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
             specular=look.specular / 0.25, roughness=look.roughness, softness=look.softness,
-            max_falloff=reference.MAX_FALLOFF, sky=reference.SKY, **given,
+            max_falloff=reference.MAX_FALLOFF, sky=reference.SKY,
+            present=np.asarray(there.terms, np.float32),
+            evened=tuple(v * there.confidence for v in look.evened), **given,
         )  # fmt: skip
 
     def _beyond(self, found: list[Lamp], look: Look) -> dict[str, Any]:

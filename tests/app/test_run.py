@@ -133,7 +133,8 @@ def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
             ("b", "fps"),
             ("p", "window |"),
             ("h", "before / after"),
-            ("x", "does nothing"),
+            ("x", "shadow off"),
+            ("z", "does nothing"),
         ]:
             seen = ""
             os.write(master, key.encode())

@@ -48,6 +48,8 @@ def test_opposite_keys_take_each_other_back() -> None:
         (" ", " "),
         ("b", "b"),
         ("a", "A"),
+        ("[", "]"),
+        ("x", "x"),
     ):
         assert pressed(a, b).look.lights[0] == pressed().look.lights[0]
         assert abs(pressed(a, b).look.ambient - pressed().look.ambient) < 1e-9
@@ -90,7 +92,7 @@ def test_before_shows_the_picture_untouched() -> None:
 def test_lights_that_are_not_there_say_so() -> None:
     assert "no light 7" in pressed("7").message
     assert "no lights" in pressed("p", "p", "right").message
-    assert "press h" in pressed("x").message
+    assert "press h" in pressed("z").message
 
 
 def test_save_and_its_failure_are_said() -> None:
@@ -129,3 +131,21 @@ def test_a_sequence_cut_in_two_waits_for_its_rest() -> None:
     assert split_unfinished("a\x1b[1;") == ("a", "\x1b[1;")
     assert split_unfinished("a\x1b[A") == ("a\x1b[A", "")
     assert split_unfinished("abc") == ("abc", "")
+
+
+def test_the_looks_own_numbers() -> None:
+    assert pressed("V", "V").look.background_blur == 0.2
+    assert pressed("V", "v", "v").look.background_blur == 0.0
+    assert pressed("D").look.delight == 0.1
+    assert pressed("g").look.background == pressed().look.backdrop - 0.05
+    assert all(pressed(*[key] * 80).look for key in "gGvVdD[]")  # never out of range
+    assert not pressed("x").look.lights[0].shadow
+
+
+def test_moving_a_light_by_hand_ends_auto() -> None:
+    auto = pressed("n")
+    assert auto.look.auto
+    moved = pressed("right", state=auto)
+    assert not moved.look.auto
+    assert "auto is off" in moved.message
+    assert not pressed("n", state=auto).look.auto

@@ -19,8 +19,8 @@ import pytest
 from live_relight.commands.engines import backends
 from live_relight.core.errors import EstimatorError, UsageError
 from live_relight.core.frames import Geometry, Image
-from live_relight.core.stages import Estimator
 from live_relight.core.settings import CARDS
+from live_relight.core.stages import Estimator
 from live_relight.geometry import fallback, open_estimator, providers
 from live_relight.geometry.analytic import AnalyticEstimator
 from live_relight.geometry.fallback import FallbackEstimator, open_on_card

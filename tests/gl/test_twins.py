@@ -17,6 +17,7 @@ from live_relight.core.errors import ShaderError
 from live_relight.core.frames import Geometry, Image
 from live_relight.core.light import Light
 from live_relight.core.look import Look
+from live_relight.core.present import Present
 from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
 from live_relight.shade import backdrop as fast_backdrop
@@ -108,6 +109,20 @@ def test_opengl_agrees_with_numpy(
     )
     assert np.abs(fast - plain).max() <= 2
     assert name == "dark" or np.abs(fast - image).mean() > 0.1  # it did something
+
+
+@pytest.mark.parametrize("delight", [None, 0.0, 0.4, 1.0])
+def test_evening_out_agrees_with_numpy(shader: OpenGLShader, delight: float | None) -> None:
+    image = picture((448, 252))
+    geometry = seen(image, (288, 160))
+    look = Look((Light.of("key", az=60), Light.of("fill")), ambient=0.5, delight=delight)
+    there = Present((0.8, 0.5, 0.2, 0.3, 0.1, -0.2, 0.05, 0.2, -0.1), confidence=0.8)
+    fast = shader.shade(image, geometry, look, present=there).astype(int)
+    half = gain_guide(image, (288, 160))
+    plain = reference.relight(image, geometry.guide, geometry, look, half, found=there)
+    assert np.abs(fast - plain).max() <= 2
+    without = shader.shade(image, geometry, look).astype(int)
+    assert (np.abs(fast - without).max() > 5) == (delight != 0.0)
 
 
 def test_light_map_at_full_size_agrees_too() -> None:
