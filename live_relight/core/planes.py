@@ -115,6 +115,12 @@ def occluder(geometry: Geometry) -> Map:
     return np.stack([depth, geometry.alpha], axis=-1).astype(np.float32)
 
 
+def half_of(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of what `halved` makes of a map of `size`."""
+    w, h = size
+    return size if w % 2 or h % 2 else (w // 2, h // 2)
+
+
 def coefficients(geometry: Geometry) -> Map:
     """5 x h x w x 4 float32 at the geometry's size, planes as in PLANES; shape's come from half of it (the
     fast guided filter of He and Sun, 2015)."""

@@ -93,13 +93,12 @@ def light_map(
     look: Look,
     head: tuple[float, float, float] | None = None,
     frame: tuple[int, int] | None = None,
-    shadows: tuple[int, int] | None = None,
     steps: int = shadow.STEPS,
     shelf: Shelf | None = None,
 ) -> Floats:
     """Light on the surface at the guide's size (h x w x 3 uint8). `head`: where lights are placed round
-    (None: the subject's). `shadows`: (width, height) at which they are worked out, None: the guide's.
-    `shelf`: for area and env lights.
+    (None: the subject's). Shadows are worked out at half that size: they are soft. `shelf`: for area and env
+    lights.
 
     Returns h x w x 4: linear BGR factor on the surface's own colour (matt), and the luma of what is added to
     it (glossy). Highlights take the colour of the matt light at their place: exact for one light, close for
@@ -108,9 +107,8 @@ def light_map(
     size = guide.shape[1], guide.shape[0]
     there = surface(planes.coefficients(geometry), planes.softened(geometry), guide, look, frame)
     found = lamps(look, head or head_point(geometry, look.fov))
-    seen = _shadows(
-        there, planes.occluder(geometry), found, half_tangents(frame or size, look.fov), shadows, steps
-    )
+    tangents = half_tangents(frame or size, look.fov)
+    seen = _shadows(there, planes.occluder(geometry), found, tangents, steps)
     diffuse, specular = np.zeros_like(there.point), np.zeros(there.point.shape[:2])
     for lamp in found:
         matt, gloss = _lit(there, lamp, look, shelf)
@@ -126,12 +124,12 @@ def _shadows(
     occluder: Map,
     found: list[Lamp],
     tangents: tuple[float, float],
-    size: tuple[int, int] | None,
     steps: int,
 ) -> Floats:
     """h x w x 4: what is seen of the lamps that cast shadows, by their slots."""
     full = there.point.shape[1], there.point.shape[0]
-    point, normal = sample(there.point, size or full), _unit(sample(there.normal, size or full))
+    half = planes.half_of(full)
+    point, normal = sample(there.point, half), _unit(sample(there.normal, half))
     seen = np.ones((*point.shape[:2], 4))
     for lamp in found:
         if lamp.slot >= 0:
@@ -240,18 +238,17 @@ def relight(
     geometry: Geometry,
     look: Look,
     gain_guide: Image | None = None,
-    shadows: tuple[int, int] | None = None,
     steps: int = shadow.STEPS,
     shelf: Shelf | None = None,
     found: present.Present | None = None,
 ) -> Image:
     """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
-    (None: at full size); `shadows`, `shelf`: as in `light_map`; `found`: the light that is there."""
+    (None: at full size); `shelf`: as in `light_map`; `found`: the light that is there."""
     if look.untouched:
         return image.copy()
     frame = (image.shape[1], image.shape[0])
     maps = planes.coefficients(geometry)
-    light = light_map(geometry, light_guide, look, None, frame, shadows, steps, shelf)
+    light = light_map(geometry, light_guide, look, None, frame, steps, shelf)
     soft = surface(maps, planes.softened(geometry), light_guide, look, frame).soft
     known = found or present.Present()
     here, ours = (present.quotient(known, soft, strength) for strength in look.evened)

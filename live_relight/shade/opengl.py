@@ -320,10 +320,10 @@ class OpenGLShader:
             "planes": planes,
             "light": light_map,
             "picture": ctx.texture(gain, 4),
-            "softened": self._texture(half_of(shape), 4),
+            "softened": self._texture(plain.half_of(shape), 4),
             "occluder": self._texture(shape, 2),
             "shape": self._texture(light, 4),
-            "shadows": self._texture(light if self.on_grid else half_of(light), 4),
+            "shadows": self._texture(plain.half_of(light), 4),
             "lit": ctx.framebuffer([light_map]),
             "out": ctx.framebuffer([ctx.renderbuffer(gain, 4, dtype="f4" if self.on_grid else "f1")]),
         }
@@ -339,9 +339,3 @@ class OpenGLShader:
         made.filter = (moderngl.LINEAR, moderngl.LINEAR)
         made.repeat_x = made.repeat_y = False
         return made
-
-
-def half_of(size: Size) -> Size:
-    """Half a grid, as planes.halved has it: a side that is odd stays, and then both do."""
-    w, h = size
-    return size if w % 2 or h % 2 else (w // 2, h // 2)
