@@ -125,9 +125,7 @@ void main() {
     soft = unit(texture(softened, uv).xyz);
     vec4 shade = vec4(1.0);
 #ifdef SHADOWS
-    vec2 texel = 1.0 / vec2(textureSize(shadows, 0));
-    shade = 0.25 * (texture(shadows, uv + vec2(-1.5, -1.5) * texel) + texture(shadows, uv + vec2(0.5, -1.5) * texel)
-                  + texture(shadows, uv + vec2(-1.5, 0.5) * texel) + texture(shadows, uv + vec2(0.5, 0.5) * texel));
+    shade = texture(shadows, uv);
 #endif
     EACH_LAMP
     // Highlights take the colour of the diffuse light at their place. On black cloth, with normals as smooth as a

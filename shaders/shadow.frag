@@ -2,7 +2,7 @@
 // How much of each lamp that casts shadows a place sees, one channel a lamp: core/shadow.py says how.
 #include "lamps.glsl"
 
-uniform sampler2D shape;      // depth and normal at this target's size or larger
+uniform sampler2D shape;      // depth and normal at twice this target's size or the same
 uniform sampler2D occluder;   // depth and alpha on the geometry's grid
 uniform float reach;
 uniform float thickness;

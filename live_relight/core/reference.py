@@ -129,12 +129,12 @@ def _shadows(
     """h x w x 4: what is seen of the lamps that cast shadows, by their slots."""
     full = there.point.shape[1], there.point.shape[0]
     half = planes.half_of(full)
-    point, normal = sample(there.point, half), _unit(sample(there.normal, half))
-    seen = np.ones((*point.shape[:2], 4))
+    depth, normal = sample(-there.point[..., 2], half), _unit(sample(there.normal, half))
+    seen = np.ones((*depth.shape, 4))
     for lamp in found:
         if lamp.slot >= 0:
-            seen[..., lamp.slot] = shadow.visibility(point, normal, occluder, lamp, tangents, steps)
-    return shadow.settled(seen, full)
+            seen[..., lamp.slot] = shadow.visibility(depth, normal, occluder, lamp, tangents, steps)
+    return sample(shadow.settled(seen), full)
 
 
 def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[Floats, Floats]:

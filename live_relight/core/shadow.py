@@ -4,9 +4,9 @@ The person is a sheet of known depth and THICKNESS behind it: a ray that passes 
 behind it is free. How far it stays clear of it, against how wide the light's cone is there, says how much of
 the light is seen (after Aaltonen's and Quilez' soft shadows for distance fields): hard where the caster is
 near, soft where it is far, and no noise that would have to settle over time. Steps start at one of sixteen
-offsets, in a 4 x 4 pattern that the light pass averages out.
+offsets, in a 4 x 4 pattern that `settled` averages out.
 
-shaders/shadow.frag is the same.
+shaders/shadow.frag and settle.frag are the same.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ PATTERN = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]
 
 
 def visibility(
-    points: Floats, normal: Floats, occluder: Floats, lamp: Lamp, tangents: tuple[float, float], steps: int
+    depth: Floats, normal: Floats, occluder: Floats, lamp: Lamp, tangents: tuple[float, float], steps: int
 ) -> Floats:
-    """h x w in 0..1: how much of the lamp each place sees. points, normal: h x w x 3, camera space; occluder:
-    as planes.occluder; tangents: of half the field of view."""
-    h, w = points.shape[:2]
+    """h x w in 0..1: how much of the lamp each place sees. depth, normal: h x w (x 3) of the surface;
+    occluder: as planes.occluder, any size; tangents: of half the field of view."""
+    h, w = depth.shape
+    x = ((np.arange(w) + 0.5) / w * 2.0 - 1.0)[None] * tangents[0]
+    y = (1.0 - (np.arange(h) + 0.5) / h * 2.0)[:, None] * tangents[1]
+    points = np.stack(np.broadcast_arrays(x, y, -1.0), axis=-1) * depth[..., None]
     to = np.broadcast_to(np.asarray(lamp.place), points.shape)
     if lamp.mode != "directional":
         to = to - points
@@ -67,13 +70,16 @@ def visibility(
     return np.clip(seen, 0.0, 1.0)
 
 
-def settled(seen: Floats, size: tuple[int, int]) -> Floats:
-    """h x w x k at `size` (width, height): each place the mean of four bilinear samples, of 4 x 4 in all
-    where the size stays the same: the pattern's sixteen offsets, each once."""
+def settled(seen: Floats) -> Floats:
+    """Means of 4 x 4, h x w x k: the pattern's sixteen offsets, each once. Half a pixel up and left of the
+    middle, as four bilinear samples take it."""
     h, w = seen.shape[:2]
-    u, v = np.meshgrid((np.arange(size[0]) + 0.5) / size[0], (np.arange(size[1]) + 0.5) / size[1])
-    taps = [sample_at(seen, u + dx / w, v + dy / h) for dx in (-1.5, 0.5) for dy in (-1.5, 0.5)]
-    return np.asarray(sum(taps) / 4.0)
+    rows, columns = np.arange(h), np.arange(w)
+    total = np.zeros(seen.shape)
+    for dy in (-2, -1, 0, 1):
+        for dx in (-2, -1, 0, 1):
+            total += seen[np.clip(rows + dy, 0, h - 1)][:, np.clip(columns + dx, 0, w - 1)]
+    return total / 16.0
 
 
 def sample_at(values: Floats, u: Floats, v: Floats) -> Floats:

@@ -138,9 +138,12 @@ def coefficients(geometry: Geometry, pool: Executor | None = None, filled: list[
 
 def shape(geometry: Geometry, filled: list[Plane] | None = None) -> Map:
     """The surface evaluated on the geometry's own grid, for light that is worked out there: h x w x 4, depth
-    and normal (not yet of length one)."""
+    and unit normal."""
     luma = _luma(geometry.guide)
-    found, b = _surface(geometry, filled or fill(geometry), luma)
-    found *= luma[..., None]
-    found += b
-    return found
+    a, b = _surface(geometry, filled or fill(geometry), luma)
+    depth, x, y, z = (
+        cv2.add(cv2.multiply(p, luma), q) for p, q in zip(cv2.split(a), cv2.split(b), strict=True)
+    )
+    length = cv2.sqrt(cv2.add(cv2.add(cv2.multiply(x, x), cv2.multiply(y, y)), cv2.multiply(z, z)))
+    length = np.maximum(length, np.float32(1e-6))
+    return np.asarray(cv2.merge([depth, *(cv2.divide(p, length) for p in (x, y, z))]))

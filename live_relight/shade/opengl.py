@@ -170,12 +170,16 @@ class OpenGLShader:
             size = self._targets["shadows"].size
             self._use("shape", "occluder")
             self._draw(
-                "shadow.frag", self._targets["shaded"], read_by(boxes, lit, size, 3), size, casting,
+                "shadow.frag", self._targets["shaded"], read_by(boxes, lit, size, 4), size, casting,
                 shape=0, occluder=1, reach=shadow.REACH, thickness=shadow.THICKNESS, lift=shadow.LIFT,
                 slack=shadow.SLACK, least_cone=shadow.LEAST_CONE, **given,
             )  # fmt: skip
+            self._use("shadows")
+            self._draw(
+                "settle.frag", self._targets["settling"], read_by(boxes, lit, size, 2), size, shadows=0
+            )
         given |= self._beyond(found, look)
-        self._use("shape", "guide" if self.on_grid else "picture", "softened", "shadows")
+        self._use("shape", "guide" if self.on_grid else "picture", "softened", "settled")
         self._draw(
             "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look),
             shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
@@ -324,11 +328,13 @@ class OpenGLShader:
             "occluder": self._texture(shape, 2),
             "shape": self._texture(light, 4),
             "shadows": self._texture(plain.half_of(light), 4),
+            "settled": self._texture(plain.half_of(light), 4),
             "lit": ctx.framebuffer([light_map]),
             "out": ctx.framebuffer([ctx.renderbuffer(gain, 4, dtype="f4" if self.on_grid else "f1")]),
         }
         self._targets["shaped"] = ctx.framebuffer([self._targets["shape"]])
         self._targets["shaded"] = ctx.framebuffer([self._targets["shadows"]])
+        self._targets["settling"] = ctx.framebuffer([self._targets["settled"]])
         if self.on_grid:
             self._targets["guide"] = ctx.texture(shape, 4)
         self._sizes = (size, gain, light, shape)

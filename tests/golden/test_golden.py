@@ -1,10 +1,11 @@
-"""Every shipped preset on a grey ball, compared with a stored picture, so that a change of look is seen.
+"""Stored pictures of every preset and every kind of light, so that a change of look is seen.
 
 `make golden` draws them anew: look at them before they are committed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,32 +13,68 @@ import numpy as np
 import pytest
 
 from live_relight import presets
-from live_relight.geometry.analytic import AnalyticEstimator
+from live_relight.core import present, reference
+from live_relight.core.arrange import PresentState, arrange, step
+from live_relight.core.light import KINDS, Light
+from live_relight.core.look import Look
 from live_relight.shade.opengl import OpenGLShader
+from live_relight.shelf import FileShelf
+from tests.golden.scenes import SCENES
 
 pytestmark = [pytest.mark.golden, pytest.mark.gl]
 PICTURES = Path(__file__).parent / "pictures"
 TOLERANCE = 2  # rasterisers round differently
 
+DIM = 0.15
+LIGHTS: dict[str, tuple[Light, ...]] = {
+    "key": (Light.of("key"),),
+    "key-small": (Light.of("key", az=-55, size=0.05),),
+    "key-no-shadow": (Light.of("key", az=-55, shadow=False),),
+    "fill": (Light.of("fill", power=1.0),),
+    "rim": (Light.of("rim", power=1.5),),
+    "point": (Light.of("point", az=30, el=50, dist=0.6),),
+    "directional": (Light.of("directional", kelvin=4000),),
+    "spot": (Light.of("spot", cone=25),),
+    "area-rect": (Light.of("area"),),
+    "area-disk": (Light.of("area", az=-60, shape="disk", size=0.5, aspect=2.0),),
+    "ambient": (Light.of("ambient", power=0.8),),
+    **{f"env-{name}": (Light.of("env", file=name),) for name in ("softboxes", "window", "neon", "sunset")},
+    "env-turned": (Light.of("env", file="window", az=180),),
+}
+LOOKS = {name: Look(lights, DIM) for name, lights in LIGHTS.items()} | {
+    "blurred": Look((Light.of("key"),), 0.5, background=0.6, background_blur=0.7),
+    "tinted": Look((Light.of("key"),), 0.5, background=0.5, background_tint="#3050ff"),
+    "polished": Look((Light.of("key"),), DIM, specular=1.0, roughness=0.25),
+    "lambert": Look((Light.of("key"),), DIM, diffuse="lambert", softness=0.0, specular=0.0),
+    "evened": Look((Light.of("key"),), 0.5, delight=1.0),
+    **{f"preset-{name}": presets.load(name).look for name in presets.ORDER},
+}
 
-def ball() -> np.ndarray:
-    """A painted wall and a ball in front of it, 240 x 180."""
-    y, x = np.mgrid[0:180, 0:240]
-    wall = np.dstack([120 + 40 * np.sin(x / 17), 110 + 30 * np.cos(y / 13), 100 + 20 * np.sin((x + y) / 29)])
-    inside = (x - 119.5) ** 2 + (y - 89.5) ** 2 < 44.6**2  # where AnalyticEstimator sees it
-    wall[inside] = (125, 135, 165)
-    return np.asarray(wall, np.uint8)
+
+@pytest.fixture(scope="module")
+def shader() -> Iterator[OpenGLShader]:
+    made = OpenGLShader()
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize("name", presets.ORDER)
-def test_preset_looks_as_it_did(name: str, update_golden: bool, tmp_path: Path) -> None:
-    image = ball()
-    shader = OpenGLShader()
-    try:
-        out = shader.shade(image, AnalyticEstimator().estimate(image), presets.load(name).look)
-    finally:
-        shader.close()
-    stored = PICTURES / f"{name}.png"
+def test_every_kind_is_here() -> None:
+    assert {light.kind for lights in LIGHTS.values() for light in lights} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("scene", SCENES)
+def test_looks_as_it_did(
+    shader: OpenGLShader, scene: str, name: str, update_golden: bool, tmp_path: Path
+) -> None:
+    image, geometry = SCENES[scene]()
+    there = step(PresentState(), present.fit(geometry), 0.0)
+    look = arrange(LOOKS[name], there)
+    out = shader.shade(image, geometry, look, present=there.present)
+    if not look.background_blur:
+        plain = reference.relight(image, image, geometry, look, shelf=FileShelf(), found=there.present)
+        assert np.abs(out.astype(int) - plain).max() <= TOLERANCE
+    stored = PICTURES / f"{scene}-{name}.png"
     if update_golden:
         PICTURES.mkdir(exist_ok=True)
         cv2.imwrite(str(stored), out)

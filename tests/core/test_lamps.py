@@ -1,0 +1,60 @@
+"""Lights placed round the head."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from live_relight.core.errors import UsageError
+from live_relight.core.lamps import LEAST_SPREAD, MAX_SHADOWS, lamps
+from live_relight.core.light import Light
+from live_relight.core.look import Look
+
+HEAD = (0.1, 0.05, -0.9)
+
+
+def test_at_most_four_cast_shadows_and_the_sky_never() -> None:
+    look = Look((Light.of("env", shadow=True), Light.of("ambient", shadow=True), *[Light.of("key")] * 6))
+    found = lamps(look, HEAD)
+    assert [lamp.slot for lamp in found] == [-1, -1, 0, 1, 2, 3, -1, -1]
+    assert max(lamp.slot for lamp in found) == MAX_SHADOWS - 1
+    assert all(lamp.slot == -1 for lamp in lamps(Look((Light.of("key", shadow=False),)), HEAD))
+
+
+def test_places_are_round_the_head() -> None:
+    (key,) = lamps(Look((Light.of("key", az=90, el=0, dist=2.0),)), HEAD)
+    np.testing.assert_allclose(key.place, np.add(HEAD, (2.0, 0, 0)), atol=1e-9)
+    np.testing.assert_allclose(key.axis, (-1, 0, 0), atol=1e-9)
+    assert key.reference == 4.0
+    (sun,) = lamps(Look((Light.of("directional", az=0, el=90),)), HEAD)
+    np.testing.assert_allclose(sun.place, (0, 1, 0), atol=1e-9)
+
+
+def test_spread_is_the_sine_of_half_the_size() -> None:
+    (key,) = lamps(Look((Light.of("key", size=2.0, dist=1.0),)), HEAD)
+    assert key.spread == pytest.approx(np.sin(np.arctan(1.0)))
+    (point,) = lamps(Look((Light.of("point"),)), HEAD)
+    assert point.spread == LEAST_SPREAD
+
+
+def test_a_spot_is_full_in_the_middle_and_out_at_the_rim() -> None:
+    (spot,) = lamps(Look((Light.of("spot", cone=60, soft=0.5),)), HEAD)
+    assert spot.cone[0] == pytest.approx(np.cos(np.radians(30)))
+    assert (np.cos(np.radians(15)) - spot.cone[0]) * spot.cone[1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("shape", ["rect", "disk"])
+def test_area_lights_face_the_head(shape: str) -> None:
+    (area,) = lamps(Look((Light.of("area", shape=shape, az=70, el=20, aspect=0.5),)), HEAD)
+    assert area.corners is not None
+    middle = area.corners.mean(axis=0)
+    a, b = area.corners[1] - area.corners[0], area.corners[2] - area.corners[1]
+    facing = np.cross(a, b) / np.linalg.norm(np.cross(a, b))
+    to = np.subtract(HEAD, middle) / np.linalg.norm(np.subtract(HEAD, middle))
+    assert float(facing @ to) == pytest.approx(1.0, abs=1e-6)
+    assert 0 < area.unit < 1
+
+
+def test_one_env_light_at_most() -> None:
+    with pytest.raises(UsageError, match="at most one"):
+        Look((Light.of("env"), Light.of("env")))
