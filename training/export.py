@@ -99,6 +99,7 @@ def write_card(path: Path, rows: list[tuple[str, object, str]]) -> None:
 def description(model: GeometryNet) -> str:
     """A few words for people."""
     form = "for CPUs, matte at full size" if model.config.fast else "everything at full size"
+    form += ", faces with relief" if model.config.relief else ""
     return f"{parameters(model) / 1e6:.1f} million parameters, {form}"
 
 

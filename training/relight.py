@@ -28,6 +28,7 @@ from live_relight.core.errors import LiveRelightError
 from live_relight.core.frames import Geometry, Image
 from live_relight.core.light import Light
 from live_relight.core.look import NUMBERS, TEXTS, Look
+from live_relight.core.present import fit
 from training.relight_report import (
     BEFORE,
     INTRO,
@@ -123,8 +124,8 @@ class Studio:
         usual = replace(look, fov=self.changes.get("fov", Look().fov))
         guess = self.estimator.estimate(pair.picture)
         made: dict[str, Any] = {
-            TRUE: self.shader.shade(pair.picture, pair.geometry, look),
-            NETWORK: self.shader.shade(pair.picture, guess, usual),
+            TRUE: self.shader.shade(pair.picture, pair.geometry, look, present=fit(pair.geometry)),
+            NETWORK: self.shader.shade(pair.picture, guess, usual, present=fit(guess)),
             PLAIN_TRUE: self.shader.shade(pair.picture, pair.geometry, plain(look)),
             PLAIN_NETWORK: self.shader.shade(pair.picture, guess, plain(usual)),
             BEFORE: pair.picture,

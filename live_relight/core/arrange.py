@@ -21,6 +21,8 @@ LEAST_GAIN, MOST_GAIN = 0.6, 3.0
 """More would show the noise that a dark picture has."""
 KEPT = 0.55
 """Share of the wanted light that is left to the light that is there."""
+SURE = 0.2
+"""Confidence of the fit from which on it is followed in full."""
 RATIO = 2.0
 """Key side to fill side."""
 REACHED = 0.8
@@ -45,7 +47,7 @@ def step(state: PresentState, found: Present | None, now: float) -> PresentState
         return replace(state, time=now)
     old = state.present
     if old is None:
-        return PresentState(found, now, 1.0 if found.balance >= 0 else -1.0)
+        return PresentState(found, now, -1.0 if found.balance < -TURN else 1.0)
     share = 1.0 - math.exp(-max(now - state.time, 0.0) / SECONDS)
 
     def mixed(a: float, b: float) -> float:
@@ -71,6 +73,7 @@ def arrange(look: Look, state: PresentState) -> Look:
     present = state.present or Present(level=TARGET)
     # TARGET is for medium skin; the square root leaves dark skin dark and light skin light.
     gain = min(max((TARGET / max(present.level, 1e-3)) ** 0.5, LEAST_GAIN), MOST_GAIN)
+    gain = 1.0 + (gain - 1.0) * min(present.confidence / SURE, 1.0)
     ambient = KEPT * gain
     right, left = (float(v) for v in shading(present, np.array([[0.6, 0.0, 0.8], [-0.6, 0.0, 0.8]])))
     on_right = 0.5 + 0.5 * state.side

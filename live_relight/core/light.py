@@ -13,7 +13,7 @@ from .errors import UsageError, nearest
 # What a kind of light starts as: a photographer's usual place for it.
 KINDS: dict[str, dict[str, float | str | bool]] = {
     "key": {"az": 40.0, "el": 30.0, "dist": 1.2, "power": 1.0, "size": 0.25, "shadow": True},
-    "fill": {"az": -45.0, "el": 10.0, "dist": 1.5, "power": 0.35, "size": 0.6, "shadow": True},
+    "fill": {"az": -45.0, "el": 10.0, "dist": 1.5, "power": 0.35, "size": 0.6},
     "rim": {"az": -140.0, "el": 35.0, "dist": 1.2, "power": 1.0, "size": 0.3},
     "point": {"az": 0.0, "el": 0.0, "dist": 1.0, "power": 1.0, "size": 0.0, "shadow": True},
     "directional": {"az": 30.0, "el": 40.0, "dist": 1.0, "power": 1.0, "size": 0.0, "shadow": True},

@@ -9,7 +9,7 @@ from .colour import REC709_LUMA, hex_to_rgb
 from .errors import UsageError
 from .light import MAX_LIGHTS, Light
 
-DIFFUSE = ("oren-nayar", "lambert")
+DIFFUSE = ("lambert", "oren-nayar")
 GENTLE = 0.7
 """Strength at which our lights are corrected for the shading that is there."""
 
@@ -44,7 +44,9 @@ class Look:
     roughness: float = 0.5
     """Of the surface, 0.1..1: width of the highlights (GGX, alpha = roughness ** 2) and how flat matt parts
     look (Oren-Nayar)."""
-    diffuse: str = "oren-nayar"
+    diffuse: str = "lambert"
+    """How the matt part answers: `lambert`, or `oren-nayar`, flatter with roughness, as cloth is. Rendered
+    people are met slightly better by the first (docs/relight.md)."""
     softness: float = 0.5
     """Light that spreads under skin, 0..1: shadows' edges on the form are softer, and most so in red."""
     delight: float | None = None

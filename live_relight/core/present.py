@@ -7,13 +7,13 @@
 Skin is whatever has the colour of most of the head, so it may be of any tone and in any light. Everything
 else of the person helps too: cells of one colour are taken for one paint, whose brightness is found along
 with the light; hair, beard and prints that agree with neither are left out by their residual. The picture is
-decoded with a power of 2.2, as core/reference.py does. core/auto.py is what follows from it.
+decoded with a power of 2.2, as core/reference.py does. core/arrange.py is what follows from it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,6 @@ RIDGE = np.array([0.0, *[0.015] * 3, *[0.045] * 5])
 """Pulls toward even light: a face shows half of all normals, and those do not tell every term apart."""
 MOST = 3.0
 """Coefficients end here."""
-SIDED = 0.25
-"""Stops of `Present.balance` from which light has a side."""
 KNEE = 0.15
 """The fitted function bends from here on so that it stays above zero."""
 DARKEST = 0.05
@@ -70,8 +68,6 @@ class Present:
     """Mean linear luma of the whole picture, 0..1."""
     confidence: float = 0.0
     """0..1: how much there was to fit on and how well it agreed. Everything that follows fades with it."""
-    side: float = 0.0
-    """-1..1: side of the picture that the light comes from, negative: left. 0: frontal, no side."""
 
     @property
     def balance(self) -> float:
@@ -152,14 +148,7 @@ def fit(geometry: Geometry) -> Present | None:
     level = (level * seen + float(blown @ luma[burnt])) / (seen + lost)
     enough = float(np.clip((seen - LEAST / 2) / (4.0 * LEAST), 0.05, 1.0))
     made = Present(tuple(float(v) for v in terms), min(level, 1.0), scene, enough * agreed)
-    made = replace(made, side=toward(0.0, made.balance))
     return made if all(map(math.isfinite, (*made.terms, made.level, made.confidence))) else None
-
-
-def toward(side: float, balance: float) -> float:
-    """The side of the picture that the light comes from, -1, 0 or 1: `side` until `balance` is clearly of
-    another."""
-    return side if abs(balance) < SIDED else math.copysign(1.0, balance)
 
 
 def _cells(geometry: Geometry) -> tuple[Floats, Floats, Floats]:

@@ -18,11 +18,11 @@ from ..core.frames import Geometry, Image
 from ..core.paths import kind, reason
 from ..core.settings import read_toml, shown
 
-DEFAULT = "fast"
+DEFAULT = "base"
 STRIDE = 32
 MOST = 16 * STRIDE
 """Longest side of a network's input."""
-PIXELS = 256 * 192
+PIXELS = 256 * 168
 """Area of the input where a card does not say."""
 
 

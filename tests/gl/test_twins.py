@@ -41,6 +41,7 @@ LOOKS = {
         ambient=0.2,
         background=1.0,
         specular=0.8,
+        diffuse="oren-nayar",
     ),
     "areas": Look(
         (Light.of("area"), Light.of("area", az=-70, el=-10, shape="disk", size=0.4, aspect=0.5)), 0.3

@@ -45,7 +45,8 @@ LOOKS = {name: Look(lights, DIM) for name, lights in LIGHTS.items()} | {
     "blurred": Look((Light.of("key"),), 0.5, background=0.6, background_blur=0.7),
     "tinted": Look((Light.of("key"),), 0.5, background=0.5, background_tint="#3050ff"),
     "polished": Look((Light.of("key"),), DIM, specular=1.0, roughness=0.25),
-    "lambert": Look((Light.of("key"),), DIM, diffuse="lambert", softness=0.0, specular=0.0),
+    "hard-lambert": Look((Light.of("key"),), DIM, softness=0.0, specular=0.0),
+    "oren-nayar": Look((Light.of("key"),), DIM, diffuse="oren-nayar", roughness=1.0),
     "evened": Look((Light.of("key"),), 0.5, delight=1.0),
     **{f"preset-{name}": presets.load(name).look for name in presets.ORDER},
 }
