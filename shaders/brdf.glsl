@@ -29,8 +29,7 @@ float ggx(float nl, float nv, float nh, float lh, float alpha, float spread, flo
     float wide = min(alpha + 0.5 * spread, 1.0);
     float a2 = wide * wide;
     float d = nh * nh * (a2 - 1.0) + 1.0;
-    float narrowed = alpha / wide;
-    float lobe = a2 / (d * d) * narrowed * narrowed;
+    float lobe = a2 / (d * d);
     float shade = 0.5 / max(2.0 * nl * nv * (1.0 - alpha) + (nl + nv) * alpha, 1e-3);
     float miss = 1.0 - clamp(lh, 0.0, 1.0);
     float miss2 = miss * miss;

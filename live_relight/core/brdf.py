@@ -54,11 +54,12 @@ def horizon(cosine: Floats, spread: Floats | float) -> Floats:
 
 def ggx(nl: Floats, nv: Floats, nh: Floats, lh: Floats, alpha: float, spread: float, f0: float) -> Floats:
     """pi times the specular BRDF times nl: GGX (Walter et al. 2007), height-correlated Smith in Hammon's
-    form, Schlick's Fresnel. A source of some size widens the lobe and lowers its peak (Karis 2013)."""
+    form, Schlick's Fresnel. A source of some size widens the lobe, and so lowers its
+    peak (after Karis 2013)."""
     wide = min(alpha + 0.5 * spread, 1.0)
     a2 = wide * wide
     d = nh * nh * (a2 - 1.0) + 1.0
-    lobe = a2 / (d * d) * (alpha / wide) ** 2
+    lobe = a2 / (d * d)
     shade = 0.5 / np.maximum(2.0 * nl * nv * (1.0 - alpha) + (nl + nv) * alpha, 1e-3)
     fresnel = f0 + (1.0 - f0) * (1.0 - np.clip(lh, 0.0, 1.0)) ** 5
     return np.asarray(lobe * shade * fresnel * np.clip(nl, 0.0, 1.0))

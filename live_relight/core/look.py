@@ -38,7 +38,7 @@ class Look:
     """Scale of the light already on the person: 1 = untouched, 0 = dark."""
     background: float | None = None
     """The same for what is not the person; None follows `ambient`."""
-    specular: float = 0.06
+    specular: float = 0.05
     """Strength of highlights on skin and cloth, 0..1. 0.25 is F0 = 0.04, as skin's; the default is less,
     because normals smoother than skin spread a highlight into haze."""
     roughness: float = 0.5
