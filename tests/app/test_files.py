@@ -227,7 +227,7 @@ def test_cards_with_a_wrong_size(pixels: str, engines: Path) -> None:
 
 def test_cards_and_networks_that_are_missing_or_no_files(engines: Path) -> None:
     _touch(engines, f"{network.DEFAULT}.onnx")
-    assert network.find_network().pixels == 256 * 192
+    assert network.find_network().pixels == network.PIXELS
     with pytest.raises(EstimatorError, match="the network's card"):
         lists.engines("info", None)
     (engines / f"{network.DEFAULT}.toml").mkdir()
