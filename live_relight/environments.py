@@ -15,6 +15,7 @@ from .core import surroundings
 from .core.colour import srgb_to_linear
 from .core.environment import Environment
 from .core.errors import LiveRelightError, UsageError
+from .core.look import Look
 from .core.paths import read_whole, reason
 
 Floats = npt.NDArray[Any]
@@ -87,3 +88,12 @@ def _check_width(path: Path, width: int) -> None:
 def _broken(path: Path, got: str) -> UsageError:
     expected = "an equirectangular .hdr, .exr, .png or .jpg"
     return UsageError(f"environment {path}", got, expected, "save it again")
+
+
+def check(look: Look) -> Look:
+    """The look, its surroundings read: what is wrong with them is said here and not in mid-stream. Raises
+    UsageError."""
+    for light in look.lights:
+        if light.kind == "env":
+            load(light.file)
+    return look

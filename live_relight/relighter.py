@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from . import presets
+from . import environments, presets
 from .core import presence, present
 from .core.arrange import PresentState, arrange, step
 from .core.errors import LiveRelightError
@@ -31,7 +31,7 @@ def look_of(settings: Settings) -> Look:
         changes["background"] = None  # --ambient speaks of the whole picture
     if settings.light is not None:
         changes["lights"] = settings.light
-    return replace(look, **changes) if changes else look
+    return environments.check(replace(look, **changes) if changes else look)
 
 
 class Relighter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from .. import environments
 from ..core.look import Look
 from ..presets import find, load, save
 from .keymap import ControlState, press
@@ -33,7 +34,7 @@ class Controls:
             return self._state
 
     def _load(self, name: str) -> Look:
-        return self._base if name == self._preset else load(name).look
+        return self._base if name == self._preset else environments.check(load(name).look)
 
     @staticmethod
     def _save(name: str, look: Look) -> str:

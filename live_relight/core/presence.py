@@ -55,5 +55,6 @@ def _paler(colour: str, share: float) -> str:
     """'#rrggbb' mixed with grey, which tints nothing."""
     if not colour:
         return ""
-    parts = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    digits = colour.removeprefix("#")
+    parts = (int(digits[k : k + 2], 16) for k in (0, 2, 4))
     return "#" + "".join(f"{round(128 + (c - 128) * share):02x}" for c in parts)

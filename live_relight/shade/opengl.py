@@ -110,6 +110,7 @@ class OpenGLShader:
 
     def close(self) -> None:
         self._targets.clear()
+        self._beside.clear()
         self._programs.clear()
         stack, self._stack = self._stack, ExitStack()
         stack.close()

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from live_relight import presets
+from live_relight.control.controls import Controls
 from live_relight.control.keymap import ACTIONS, ControlState, press, status_line
 from live_relight.control.terminal import decode, split_unfinished
 from live_relight.core.errors import LiveRelightError
@@ -149,3 +153,15 @@ def test_moving_a_light_by_hand_ends_auto() -> None:
     assert not moved.look.auto
     assert "auto is off" in moved.message
     assert not pressed("n", state=auto).look.auto
+
+
+def test_a_preset_whose_surroundings_are_gone_is_said_and_stepped_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end the run in mid-stream."""
+    monkeypatch.setattr(presets, "user_folder", lambda: tmp_path)
+    (tmp_path / "broken.toml").write_text('[[light]]\nkind = "env"\nfile = "/nowhere/gone.hdr"\n')
+    controls = Controls(load("off"), "off")  # `broken` comes after it
+    state = controls.press("p")
+    assert "gone.hdr" in state.message
+    assert state.preset == "studio"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,11 @@ def test_nobody_leaves_the_backdrop_as_it_is() -> None:
     assert look.background_blur == 0.0
     np.testing.assert_allclose(look.tint, 1.0)
     assert faded(LOOK, 1.0) is LOOK
+
+
+def test_a_tint_fades_alike_with_and_without_its_hash() -> None:
+    bare = replace(LOOK, background_tint="3050ff")
+    np.testing.assert_allclose(faded(bare, 0.5).tint, faded(LOOK, 0.5).tint)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
