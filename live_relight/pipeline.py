@@ -51,7 +51,7 @@ class Pipeline:
         self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
         self._look, self._smoothing = look, smoothing
         self._state: temporal.TemporalState | None = None
-        self._there = PresentState()
+        self._there, self._worked = PresentState(), 0
         self._presence = presence.PresenceState()
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
@@ -78,7 +78,8 @@ class Pipeline:
         seen = time.perf_counter()
         self._state, steady = temporal.step(self._state, geometry, self._smoothing)
         # Smoothed over seconds as it is, the light that is there need not be looked at in every frame.
-        if self._there.present is None or frame.index % LOOK_EVERY == 0:
+        self._worked += 1  # not the frame's own number: dropped ones would leave gaps there
+        if self._there.present is None or self._worked % LOOK_EVERY == 0:
             self._there = step(self._there, present.fit(steady), frame.time)
         self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
         look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
