@@ -18,6 +18,8 @@ class Weights:
     """How much each term counts."""
 
     normal: float = 2.5
+    angle: float = 0.0  # absolute instead of squared: 2 sin(angle / 2)
+    sure: float = 0.05
     relief: float = 2.0
     depth: float = 4.0
     depth_mean: float = 0.15  # share of a picture's mean log-depth error that still counts
@@ -34,6 +36,21 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 def normal_loss(pred: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """1 - cos of the angle between unit normals."""
     return masked_mean(1 - (pred * truth).sum(1, keepdim=True), mask)
+
+
+def angle_loss(pred: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Distance of unit normals, 2 sin(angle / 2): near the angle itself, and smooth at zero."""
+    chord = torch.sqrt((2 - 2 * (pred * truth).sum(1, keepdim=True)).clamp_min(0) + 1e-4)
+    return masked_mean(chord, mask)
+
+
+def sureness_loss(kappa: Tensor, pred: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Negative log-likelihood of the angle between unit normals (Bae et al. 2021, angular von Mises-Fisher).
+    The normals are taken as they are: only `kappa` [B,1,H,W] > 0 learns."""
+    cosine = (pred.detach() * truth).sum(1, keepdim=True).clamp(-1 + 1e-5, 1 - 1e-5)
+    angle = torch.acos(cosine)
+    loss = kappa * angle - torch.log1p(kappa * kappa) + torch.log1p(torch.exp(-kappa * torch.pi))
+    return masked_mean(loss, mask)
 
 
 def relief_loss(pred: Tensor, truth: Tensor, weight: Tensor, steps: tuple[int, ...] = (1, 3)) -> Tensor:
@@ -114,23 +131,29 @@ def alpha_loss(logit: Tensor, truth: Tensor) -> Tensor:
 
 
 def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, float]]:
-    """All terms for `GeometryNet.raw` [B,5,H,W]; returns the sum and each term's value.
+    """All terms for `GeometryNet.raw` [B,5 or 6,H,W]; returns the sum and each term's value.
 
     truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where
     geometry is valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] =
     (f, cx, cy) in pixels.
     """
-    from training.model import split_normal
+    from training.model import concentration, split_normal
 
     normal, log_depth = split_normal(raw), raw[:, 3:4]
     mask, weight = truth["mask"], truth["weight"]
     terms = {
         "normal": weights.normal * normal_loss(normal, truth["normal"], weight),
-        "relief": weights.relief * relief_loss(normal, truth["normal"], weight),
         "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], mask, weights.depth_mean),
         "gradient": weights.gradient * gradient_loss(log_depth, truth["log_depth"], mask),
         "alpha": weights.alpha * alpha_loss(raw[:, 4:5], truth["alpha"]),
     }
+    if weights.relief:
+        terms["relief"] = weights.relief * relief_loss(normal, truth["normal"], weight)
+    if weights.angle:
+        terms["angle"] = weights.angle * angle_loss(normal, truth["normal"], weight)
+    if raw.shape[1] > 5:
+        kappa = concentration(raw[:, 5:6])
+        terms["sure"] = weights.sure * sureness_loss(kappa, normal, truth["normal"], mask)
     if weights.agree:
         terms["agree"] = weights.agree * agreement_loss(log_depth, normal.detach(), truth["camera"], mask)
     total = torch.stack(list(terms.values())).sum()

@@ -40,6 +40,8 @@ class ModelConfig:
     before, depthwise convolutions where the picture is large, normals and depth at half size brought up
     bilinearly, the matte to full size by rearranging channels: about half the time. LOG.md has what it costs.
     `relief`: width of a small second network that corrects a fast one's normals (0: none).
+    `joint`: that network also sees the decoder's features, corrects depth and says how sure the normals are;
+    it is trained with the whole (train.py), not for itself (relief.py).
     """
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
@@ -49,6 +51,7 @@ class ModelConfig:
     log_depth_limit: float = 1.5
     fast: bool = False
     relief: int = 0
+    joint: bool = False
 
 
 class Block(nn.Module):
@@ -132,9 +135,12 @@ class Relief(nn.Module):
 
     It sees many more faces in the same time than the whole network would, because the rest stands still
     while it is trained (relief.py).
+
+    `features`: width of the decoder's features that it sees as well (0: none); then it also corrects log-depth
+    and says how sure the normals are.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, features: int = 0) -> None:
         super().__init__()
         w = (width, 2 * width, 3 * width, 4 * width)
         self.start = conv_bn(12 + 4, w[0])
@@ -147,20 +153,29 @@ class Relief(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(w))
         self.join = nn.ModuleList(conv_bn(a, a) for a in w[:-1])
         self.head = nn.Conv2d(w[0], 3, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.link = nn.Conv2d(features, w[0], 1) if features else None
+        self.tail = nn.Conv2d(w[0], 2, 1) if features else None
+        for layer in (self.head, self.link, self.tail):  # nothing at first
+            if layer is not None:
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
-    def forward(self, image: Tensor, normal: Tensor, alpha: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, normal: Tensor, alpha: Tensor, features: Tensor | None = None
+    ) -> Tensor:
         """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
-        the normals [B,3,H/2,W/2]."""
+        the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] two channels more: what to add to log-depth,
+        and `sureness` of raw."""
         x = self.start(torch.cat([F.pixel_unshuffle(image, 2), normal, alpha], 1))
+        if self.link is not None:
+            x = x + self.link(features)
         seen = [x]
         for down in self.down:
             seen.append(down(seen[-1]))
         y = seen[-1]
         for k in (2, 1, 0):
             y = self.join[k](double(self.up[k](y)) + seen[k])
-        return self.head(y)
+        return self.head(y) if self.tail is None else torch.cat([self.head(y), self.tail(y)], 1)
 
 
 class GeometryNet(nn.Module):
@@ -197,14 +212,18 @@ class GeometryNet(nn.Module):
             self.head = nn.Conv2d(self.config.refine, MAPS, 3, padding=1)
         if self.config.relief and not fast:
             raise ValueError("relief goes with a fast network only")
-        self.relief = Relief(self.config.relief) if self.config.relief else None
+        if self.config.joint and not self.config.relief:
+            raise ValueError("joint says how relief is worked out: it needs a width for it")
+        features = width[-1] if self.config.joint else 0
+        self.relief = Relief(self.config.relief, features) if self.config.relief else None
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
             start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
             self.head.bias.copy_(torch.cat([start, start[4:].expand(3)]) if fast else start)
 
     def raw(self, image: Tensor) -> Tensor:
-        """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1)."""
+        """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1); of a joint
+        network [B,6,H,W]: and sureness (1), `concentration` of which is von Mises-Fisher's kappa."""
         x = (image - self.mean) / self.std
         y = self.decoded(x)
         if not self.config.fast:
@@ -213,8 +232,13 @@ class GeometryNet(nn.Module):
         shape, matte = self.coarse(y)
         if self.relief is not None:
             normal = split_normal(shape)
-            shape = torch.cat([normal + self.relief(x, normal, half_cover(matte)), shape[:, 3:]], 1)
-        return torch.cat([double(shape), matte], 1)
+            more = self.relief(x, normal, half_cover(matte), y if self.config.joint else None)
+            parts = [normal + more[:, :3], shape[:, 3:]]
+            if self.config.joint:
+                parts = [parts[0], shape[:, 3:] + more[:, 3:4], more[:, 4:]]
+            shape = torch.cat(parts, 1)
+        up = double(shape)
+        return torch.cat([up[:, :4], matte, up[:, 4:]], 1)
 
     def decoded(self, x: Tensor) -> Tensor:
         """Normalised image -> the decoder's features at stride 2."""
@@ -249,6 +273,12 @@ def split_normal(raw: Tensor) -> Tensor:
     """Unit normals [B,3,H,W] from the first three channels of `GeometryNet.raw`."""
     n = raw[:, :3]
     return n * torch.rsqrt((n * n).sum(1, keepdim=True) + 1e-6)
+
+
+def concentration(sureness: Tensor) -> Tensor:
+    """Kappa of the distribution of normals round the one that is told (Bae et al. 2021), above 0, from the
+    last channel of `GeometryNet.raw`; 1 where the network has learnt nothing."""
+    return F.elu(sureness) + 1.01
 
 
 def load_imagenet(model: GeometryNet) -> int:

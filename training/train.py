@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,8 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
     go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin`
-    the share of the schedule at which to enter it; `fast` is the network's form for CPUs.
+    the share of the schedule at which to enter it; `fast`, `relief`
+    and `joint` are the network's form (ModelConfig), the weights those of losses.Weights.
     """
 
     data: str
@@ -53,6 +54,11 @@ class TrainConfig:
     start: str = ""
     begin: float = 0.0
     fast: bool = False
+    relief: int = 0
+    joint: bool = False
+    weight_normal: float = Weights.normal
+    weight_angle: float = Weights.angle
+    weight_relief: float = Weights.relief
 
 
 class Progress:
@@ -132,7 +138,7 @@ def train(config: TrainConfig) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     pool = Pool.open(Path(config.data))
-    model = GeometryNet(ModelConfig(fast=config.fast))
+    model = GeometryNet(ModelConfig(fast=config.fast, relief=config.relief, joint=config.joint))
     if config.start:
         print(
             f"{load_matching(model, config.start)} of {len(model.state_dict())} tensors from {config.start}"
@@ -144,6 +150,9 @@ def train(config: TrainConfig) -> Path:
     step, spent = resume(out / "last.pt", model, optimizer, mean)
     model = model.to(memory_format=torch.channels_last).train()
     print(f"{parameters(model)} parameters, {len(pool.index)} pictures, from step {step}", flush=True)
+    weights = replace(
+        Weights(), normal=config.weight_normal, angle=config.weight_angle, relief=config.weight_relief
+    )
     progress, stop = Progress(config, spent), threading.Event()
     try:
         for batch in batches(config, pool, progress, step, stop):
@@ -152,7 +161,7 @@ def train(config: TrainConfig) -> Path:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * rate_at(share)
-            terms = train_step(model, optimizer, batch)
+            terms = train_step(model, optimizer, batch, weights)
             average(mean, model, average_at(step))
             step += 1
             if step % config.report == 0:
@@ -174,11 +183,11 @@ def train(config: TrainConfig) -> Path:
 
 
 def train_step(
-    model: GeometryNet, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor]
+    model: GeometryNet, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor], weights: Weights
 ) -> dict[str, float]:
     """One update; returns the terms of the loss."""
     raw = model.raw(batch["image"].contiguous(memory_format=torch.channels_last))
-    loss, terms = total_loss(raw, batch, Weights())
+    loss, terms = total_loss(raw, batch, weights)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
