@@ -3,7 +3,8 @@
 A batch is a dict of float32 tensors: image [B,3,H,W] sRGB 0..1, normal [B,3,H,W], log_depth
 [B,1,H,W] (log of z over the person's median), alpha [B,1,H,W], mask [B,1,H,W] (1 where
 geometry is trusted), weight [B,1,H,W] (the mask, SKIN where there is skin: faces and hands are what people
-look at, and few pixels of a picture), camera [B,3] = (f, cx, cy) in pixels of the crop.
+look at, and few pixels of a picture), shade [B,1,H,W] (natural log of linear luma over the luma of the
+surface's own colour, whatever the level), shade_mask [B,1,H,W] (1 where that is known), camera [B,3] = (f, cx, cy) in pixels of the crop.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from training.synth.shards import Record, find_shards, read_shard
 SKIN = 3.0
 BARE = np.isin(np.arange(len(PARTS)), [PARTS.index(p) for p in ("skin", "eyes", "mouth", "hand")])
 FACE = np.isin(np.arange(len(PARTS)), [PARTS.index(p) for p in ("eyes", "mouth")])
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB, Rec. 709
 HEAD_METRES = 0.24  # an adult's head, chin to crown
 
 
@@ -131,17 +133,20 @@ def load_item(
     middle = float(np.median(metres[mask > 0])) if mask.any() else 1.0
     log_depth = np.where(mask > 0, np.log(np.maximum(metres, 1e-2) / middle), 0.0)
     image = scale(crop(colour, box), size) / 255
+    gamma = float(np.exp(rng.normal(0, 0.25))) if augment and rng.random() < 0.5 else 1.0
+    shade, shade_mask = shading(image, scale((crop(record["albedo"], box) / 255) ** 2, size), alpha)
+    shade = shade * gamma  # a picture to a power has its light and its paint to that power
     zoom = size[0] / box[2]
     focal = width / 2 / float(record.about["tan"]) * zoom
     camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
     if mirror if mirror is not None else (augment and rng.random() < 0.5):
-        image, normal, log_depth, alpha, mask, bare = (
-            a[:, ::-1] for a in (image, normal, log_depth, alpha, mask, bare)
+        image, normal, log_depth, alpha, mask, bare, shade, shade_mask = (
+            a[:, ::-1] for a in (image, normal, log_depth, alpha, mask, bare, shade, shade_mask)
         )
         normal = normal * np.array([-1, 1, 1], np.float32)
         camera[1] = size[0] - 1 - camera[1]
     if augment:
-        image = disturb(rng, image)
+        image = disturb(rng, image, gamma)
     return {
         "image": image,
         "normal": normal,
@@ -149,14 +154,33 @@ def load_item(
         "alpha": alpha,
         "mask": mask,
         "weight": mask * (1 + (SKIN - 1) * bare),
+        "shade": shade,
+        "shade_mask": shade_mask * mask,
         "camera": camera,
     }
 
 
-def disturb(rng: np.random.Generator, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cheap extra variety per visit: brightness, colour cast, grey, noise."""
-    if rng.random() < 0.5:
-        image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25)))
+def shading(
+    image: NDArray[np.float32], albedo: NDArray[np.float32], alpha: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Log of the light [H,W] on a surface of linear colour `albedo` [H,W,3] that looks like `image` [H,W,3]
+    (0..1, decoded with a power of 2.2, as the application does), and 1 where that can be told: wholly the
+    person, neither burnt out nor black. Where an edge of the person is mixed in nothing is known."""
+    luma = (image**2.2) @ LUMA
+    paint = albedo @ LUMA / np.maximum(alpha, 0.05)
+    known = (alpha > 0.95) & (image.max(-1) < 0.97) & (luma > 2e-3) & (paint > 0.012)
+    shade = np.where(known, np.log(np.maximum(luma, 1e-4) / np.maximum(paint, 1e-4)), 0.0)
+    return shade.astype(np.float32), known.astype(np.float32)
+
+
+def disturb(
+    rng: np.random.Generator, image: NDArray[np.float32], gamma: float | None = None
+) -> NDArray[np.float32]:
+    """Cheap extra variety per visit: brightness (`gamma`: the power, None: drawn), colour cast, grey, noise."""
+    if gamma is None:
+        gamma = float(np.exp(rng.normal(0, 0.25))) if rng.random() < 0.5 else 1.0
+    if gamma != 1.0:
+        image = np.clip(image, 0, 1) ** np.float32(gamma)
     if rng.random() < 0.3:
         image = image * rng.uniform(0.8, 1.15, 3).astype(np.float32)
     if rng.random() < 0.1:

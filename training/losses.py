@@ -20,6 +20,7 @@ class Weights:
     normal: float = 2.5
     angle: float = 0.0  # absolute instead of squared: 2 sin(angle / 2)
     sure: float = 0.05
+    shade: float = 1.0
     relief: float = 2.0
     depth: float = 4.0
     depth_mean: float = 0.15  # share of a picture's mean log-depth error that still counts
@@ -51,6 +52,19 @@ def sureness_loss(kappa: Tensor, pred: Tensor, truth: Tensor, mask: Tensor) -> T
     angle = torch.acos(cosine)
     loss = kappa * angle - torch.log1p(kappa * kappa) + torch.log1p(torch.exp(-kappa * torch.pi))
     return masked_mean(loss, mask)
+
+
+def shade_loss(pred: Tensor, truth: Tensor, mask: Tensor, steps: tuple[int, ...] = (1, 4)) -> Tensor:
+    """Absolute error of log shading [B,1,H,W], whose level nobody asks for, and of its differences over some
+    pixels: a smooth light must not take up what is painted."""
+    error = pred - truth
+    total = masked_mean(remove_mean(error, mask, 0.0).abs().clamp_max(1.5), mask)
+    for s in steps:
+        across = (error[..., :, s:] - error[..., :, :-s]).abs().clamp_max(0.5)
+        down = (error[..., s:, :] - error[..., :-s, :]).abs().clamp_max(0.5)
+        total = total + 0.5 * masked_mean(across, mask[..., :, s:] * mask[..., :, :-s])
+        total = total + 0.5 * masked_mean(down, mask[..., s:, :] * mask[..., :-s, :])
+    return total
 
 
 def relief_loss(pred: Tensor, truth: Tensor, weight: Tensor, steps: tuple[int, ...] = (1, 3)) -> Tensor:
@@ -131,9 +145,9 @@ def alpha_loss(logit: Tensor, truth: Tensor) -> Tensor:
 
 
 def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, float]]:
-    """All terms for `GeometryNet.raw` [B,5 or 6,H,W]; returns the sum and each term's value.
+    """All terms for `GeometryNet.raw` [B,5 or 7,H,W]; returns the sum and each term's value.
 
-    truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where
+    truth: shade, shade_mask [B,1,H,W] where the network gives it, normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where
     geometry is valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] =
     (f, cx, cy) in pixels.
     """
@@ -154,6 +168,7 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     if raw.shape[1] > 5:
         kappa = concentration(raw[:, 5:6])
         terms["sure"] = weights.sure * sureness_loss(kappa, normal, truth["normal"], mask)
+        terms["shade"] = weights.shade * shade_loss(raw[:, 6:7], truth["shade"], truth["shade_mask"])
     if weights.agree:
         terms["agree"] = weights.agree * agreement_loss(log_depth, normal.detach(), truth["camera"], mask)
     total = torch.stack(list(terms.values())).sum()

@@ -40,8 +40,8 @@ class ModelConfig:
     before, depthwise convolutions where the picture is large, normals and depth at half size brought up
     bilinearly, the matte to full size by rearranging channels: about half the time. LOG.md has what it costs.
     `relief`: width of a small second network that corrects a fast one's normals (0: none).
-    `joint`: that network also sees the decoder's features, corrects depth and says how sure the normals are;
-    it is trained with the whole (train.py), not for itself (relief.py).
+    `joint`: that network also sees the decoder's features, corrects depth, says how sure the normals are and
+    how the picture's own light falls; it is trained with the whole (train.py), not for itself (relief.py).
     """
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
@@ -136,8 +136,8 @@ class Relief(nn.Module):
     It sees many more faces in the same time than the whole network would, because the rest stands still
     while it is trained (relief.py).
 
-    `features`: width of the decoder's features that it sees as well (0: none); then it also corrects log-depth
-    and says how sure the normals are.
+    `features`: width of the decoder's features that it sees as well (0: none); then it also corrects
+    log-depth, says how sure the normals are, and gives the shading.
     """
 
     def __init__(self, width: int, features: int = 0) -> None:
@@ -154,7 +154,7 @@ class Relief(nn.Module):
         self.join = nn.ModuleList(conv_bn(a, a) for a in w[:-1])
         self.head = nn.Conv2d(w[0], 3, 1)
         self.link = nn.Conv2d(features, w[0], 1) if features else None
-        self.tail = nn.Conv2d(w[0], 2, 1) if features else None
+        self.tail = nn.Conv2d(w[0], 3, 1) if features else None
         for layer in (self.head, self.link, self.tail):  # nothing at first
             if layer is not None:
                 nn.init.zeros_(layer.weight)
@@ -164,8 +164,8 @@ class Relief(nn.Module):
         self, image: Tensor, normal: Tensor, alpha: Tensor, features: Tensor | None = None
     ) -> Tensor:
         """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
-        the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] two channels more: what to add to log-depth,
-        and `sureness` of raw."""
+        the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] three channels more: what to add to
+        log-depth, `sureness` and log shading of raw."""
         x = self.start(torch.cat([F.pixel_unshuffle(image, 2), normal, alpha], 1))
         if self.link is not None:
             x = x + self.link(features)
@@ -223,7 +223,8 @@ class GeometryNet(nn.Module):
 
     def raw(self, image: Tensor) -> Tensor:
         """[B,3,H,W] 0..1 -> [B,5,H,W]: unnormalised normal (3), log-depth (1), alpha logit (1); of a joint
-        network [B,6,H,W]: and sureness (1), `concentration` of which is von Mises-Fisher's kappa."""
+        network [B,7,H,W]: and sureness (1), `concentration` of which is von Mises-Fisher's kappa, and the log
+        of the shading (1): luma of the light that falls on the person, up to a factor."""
         x = (image - self.mean) / self.std
         y = self.decoded(x)
         if not self.config.fast:
@@ -276,8 +277,8 @@ def split_normal(raw: Tensor) -> Tensor:
 
 
 def concentration(sureness: Tensor) -> Tensor:
-    """Kappa of the distribution of normals round the one that is told (Bae et al. 2021), above 0, from the
-    last channel of `GeometryNet.raw`; 1 where the network has learnt nothing."""
+    """Kappa of the distribution of normals round the one that is told (Bae et al. 2021), above 0, from
+    `GeometryNet.raw`; 1 where the network has learnt nothing."""
     return F.elu(sureness) + 1.01
 
 

@@ -51,13 +51,15 @@ FIELDS: dict[str, tuple[int, type, float, int]] = {
 
 @dataclass(frozen=True)
 class ReliefConfig:
-    """What a run is made of. `data` is read only where the crops are not there yet."""
+    """What a run is made of. `data` is read only where the crops are not there yet; `steps` > 0 ends the
+    schedule by steps instead of by the clock."""
 
     data: str
     start: str
     out: str
     crops: int = 24000
     minutes: float = 60.0
+    steps: int = 0
     seed: int = 0
     width: int = 16
     batch: int = 32
@@ -136,7 +138,7 @@ def train(config: ReliefConfig) -> Path:
     if not all((out / f"{name}.npy").exists() for name in FIELDS):
         harvest(config, out)
     crops = {name: np.load(out / f"{name}.npy", mmap_mode="r") for name in FIELDS}
-    model = GeometryNet(replace(load_model(config.start).config, relief=config.width))
+    model = GeometryNet(replace(load_model(config.start).config, relief=config.width, joint=False))
     print(f"{load_matching(model, config.start)} tensors from {config.start}")
     relief = model.relief
     assert relief is not None
@@ -152,7 +154,7 @@ def train(config: ReliefConfig) -> Path:
         average(mean, model, average_at(step))
         step += 1
         spent = time.monotonic() - begin
-        share = spent / (60 * config.minutes)
+        share = step / config.steps if config.steps else spent / (60 * config.minutes)
         if step % config.report == 0:
             log(out / "log.csv", step, share, spent, batch["image"].shape, terms, len(crops["image"]))
         if step % config.save == 0 or share >= 1.0:

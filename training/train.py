@@ -59,6 +59,7 @@ class TrainConfig:
     weight_normal: float = Weights.normal
     weight_angle: float = Weights.angle
     weight_relief: float = Weights.relief
+    weight_shade: float = Weights.shade
 
 
 class Progress:
@@ -151,7 +152,11 @@ def train(config: TrainConfig) -> Path:
     model = model.to(memory_format=torch.channels_last).train()
     print(f"{parameters(model)} parameters, {len(pool.index)} pictures, from step {step}", flush=True)
     weights = replace(
-        Weights(), normal=config.weight_normal, angle=config.weight_angle, relief=config.weight_relief
+        Weights(),
+        normal=config.weight_normal,
+        angle=config.weight_angle,
+        relief=config.weight_relief,
+        shade=config.weight_shade,
     )
     progress, stop = Progress(config, spent), threading.Event()
     try:

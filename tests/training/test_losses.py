@@ -8,7 +8,15 @@ import torch
 
 from training import metrics
 from training.baselines import flat_normals, sphere_normals
-from training.losses import Weights, agreement_loss, relief_loss, total_loss
+from training.losses import (
+    Weights,
+    agreement_loss,
+    angle_loss,
+    relief_loss,
+    shade_loss,
+    sureness_loss,
+    total_loss,
+)
 from training.schedule import PHASES, average_at, phase_at, rate_at
 
 
@@ -53,6 +61,45 @@ def test_degenerate_masks_stay_finite(value):
     total.backward()
     assert torch.isfinite(total)
     assert torch.isfinite(raw.grad).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_joint_networks_terms_stay_finite(value):
+    truth = truth_of(torch.full((1, 1, 32, 32), value))
+    truth |= {"shade": torch.randn(1, 1, 32, 32), "shade_mask": truth["mask"]}
+    raw = torch.randn(1, 7, 32, 32, requires_grad=True)
+    total, terms = total_loss(raw, truth, Weights(angle=1.0))
+    total.backward()
+    assert {"sure", "shade", "angle"} <= set(terms)
+    assert torch.isfinite(total)
+    assert torch.isfinite(raw.grad).all()
+
+
+def test_angle_loss_is_about_the_angle():
+    degrees = torch.tensor([10.0, 30.0])
+    turned = torch.stack([torch.sin(torch.deg2rad(degrees)), degrees * 0, torch.cos(torch.deg2rad(degrees))])
+    facing = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 1, 2)
+    found = angle_loss(turned.view(1, 3, 1, 2), facing, torch.ones(1, 1, 1, 2))
+    assert float(found) == pytest.approx(float(torch.deg2rad(degrees).mean()), rel=0.02)
+
+
+def test_kappa_falls_as_the_angle_grows_and_leaves_normals_alone():
+    kappas = torch.logspace(-2, 3, 400)
+    best = []
+    for degrees in (5.0, 15.0, 40.0):
+        angle = torch.deg2rad(torch.tensor(degrees))
+        pred = torch.stack([torch.sin(angle), angle * 0, torch.cos(angle)]).view(1, 3, 1, 1).requires_grad_()
+        truth, one = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1), torch.ones(1, 1, 1, 1)
+        losses = [sureness_loss(k.view(1, 1, 1, 1), pred, truth, one) for k in kappas]
+        assert not losses[0].requires_grad
+        best.append(float(kappas[int(torch.stack(losses).argmin())]))
+    assert best[0] > 2 * best[1] > 4 * best[2]
+
+
+def test_shade_loss_does_not_ask_for_the_level():
+    truth, mask = torch.randn(2, 1, 16, 16), torch.ones(2, 1, 16, 16)
+    assert float(shade_loss(truth + 0.7, truth, mask)) < 1e-6
+    assert float(shade_loss(1.2 * truth, truth, mask)) > 0.05
 
 
 def test_agreement_notices_a_wrong_slope():

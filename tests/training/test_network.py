@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,10 @@ def ball(key: str, rng: np.random.Generator, width: int = 128, height: int = 96)
         "depth": depth.astype(np.float16),
         "alpha": (on * 255).astype(np.uint8),
         "part": on.astype(np.uint8),
+        # what is left of the colour once the light is taken away, as its square root
+        "albedo": np.round(on[..., None] * np.sqrt((np.array([220, 170, 140]) / 255) ** 2.2) * 255).astype(
+            np.uint8
+        ),
     }
     return Sample(key, arrays, {"tan": 0.6})
 
@@ -101,6 +106,7 @@ def test_a_tiny_training_runs_and_resumes(data, tmp_path, monkeypatch):
 
 def test_overfitting_lowers_the_loss(data):
     from training.data import Pool, load_item, make_batch
+    from training.losses import Weights
     from training.train import make_optimizer, train_step
 
     torch.manual_seed(0)
@@ -109,8 +115,39 @@ def test_overfitting_lowers_the_loss(data):
     batch = make_batch([load_item(rng, *pool.index[k], (64, 64), False) for k in (0, 4)])
     model = GeometryNet().train()
     optimizer = make_optimizer(model, TrainConfig("", ""))
-    losses = [sum(train_step(model, optimizer, batch).values()) for _ in range(24)]
+    losses = [sum(train_step(model, optimizer, batch, Weights()).values()) for _ in range(24)]
     assert np.mean(losses[-3:]) < 0.6 * losses[0]
+
+
+def test_a_fresh_joint_form_says_what_the_plain_one_says():
+    torch.manual_seed(3)
+    config = ModelConfig(fast=True, relief=8)
+    plain, joint = GeometryNet(config).eval(), GeometryNet(replace(config, joint=True)).eval()
+    missing, unexpected = joint.load_state_dict(plain.state_dict(), strict=False)
+    assert not unexpected
+    assert {name.split(".")[1] for name in missing} == {"link", "tail"}
+    picture = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        one, other = plain.raw(picture), joint.raw(picture)
+    torch.testing.assert_close(other[:, :5], one)
+    assert (other[:, 5:] == 0).all()
+
+
+def test_shading_is_the_light_and_not_the_paint(data):
+    from training.data import Pool, load_item
+
+    record, _ = Pool.open(data).index[0]
+    for augment in (False, True):
+        for seed in range(4):
+            item = load_item(np.random.default_rng(seed), record, 0, (128, 96), augment, mirror=False)
+            known = item["shade_mask"] > 0
+            assert known.sum() > 500
+            light = np.clip(item["normal"] @ np.array([0.5, 0.4, 0.77]), 0.05, 1)[known]
+            # the doll is lit in encoded values: its linear light is that to a power, gamma a further one
+            slope, _ = np.polyfit(np.log(light), item["shade"][known], 1)
+            assert 2.2 * 0.3 < slope < 2.2 * 3
+            left = item["shade"][known] - slope * np.log(light)
+            assert left.std() < 0.1
 
 
 def test_mirrored_items_agree(data):

@@ -80,7 +80,7 @@ def test_relief_goes_with_fast_only():
 
 def test_it_learns_what_the_rest_misses_and_leaves_the_rest_alone(data, start, tmp_path, monkeypatch):
     monkeypatch.setattr(relief, "OTHERS", 0.25)
-    config = ReliefConfig(str(data), start, str(tmp_path), crops=24, minutes=0.12, width=8, batch=4, report=5)
+    config = ReliefConfig(str(data), start, str(tmp_path), crops=24, steps=60, width=8, batch=4, report=5)
     made = train(config)
     before, after = load_model(start).state_dict(), load_model(str(made), "model").state_dict()
     for name, value in before.items():
