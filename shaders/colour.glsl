@@ -15,6 +15,7 @@ float shoulder(vec3 before, vec3 after) {
     float most = brightest(after);
     float added = max(most - least, 0.0);
     float room = max(1.0 - least, 1e-3);
-    float kept = room * added * inversesqrt(room * room + added * added);
+    float r2 = room * room, a2 = added * added;
+    float kept = room * added * inversesqrt(sqrt(r2 * r2 + a2 * a2));
     return 1.0 - (added - kept) / max(most, 1e-3);
 }

@@ -23,7 +23,11 @@ uniform float roughness;
 uniform float softness;
 uniform float max_falloff;
 uniform float sky;
+#ifdef PRESENT_MAP
+uniform sampler2D present_map;  // log2 of the light that is there (planes.shading)
+#else
 uniform float present[9];     // shading that is there (core/present.py)
+#endif
 uniform vec2 evened;          // how much of it is evened out: of what is there, under our lights
 
 in vec2 uv;
@@ -105,13 +109,21 @@ void env_lamp(int i, float seen) {
 }
 #endif
 
-vec2 quotient() {
+float stops() {
+#ifdef PRESENT_MAP
+    return texture(present_map, uv).x;
+#else
     float x = soft.x, y = soft.y, z = soft.z;
     float value = present[0] + present[1] * x + present[2] * y + present[3] * z + present[4] * (x * y)
                 + present[5] * (y * z) + present[6] * (3.0 * z * z - 1.0) + present[7] * (x * z)
                 + present[8] * (x * x - y * y);
     float low = clamp(value + 0.15, 0.0, 0.3);
-    float t = log2(max(low * low / 0.6 + max(value - 0.15, 0.0), 0.05));
+    return log2(max(low * low / 0.6 + max(value - 0.15, 0.0), 0.05));
+#endif
+}
+
+vec2 quotient() {
+    float t = stops();
     float t2 = t * t;
     return exp2(-evened * (t * inversesqrt(sqrt(1.0 + t2 * t2))));
 }

@@ -4,7 +4,8 @@ A batch is a dict of float32 tensors: image [B,3,H,W] sRGB 0..1, normal [B,3,H,W
 [B,1,H,W] (log of z over the person's median), alpha [B,1,H,W], mask [B,1,H,W] (1 where
 geometry is trusted), weight [B,1,H,W] (the mask, SKIN where there is skin: faces and hands are what people
 look at, and few pixels of a picture), shade [B,1,H,W] (natural log of linear luma over the luma of the
-surface's own colour, whatever the level), shade_mask [B,1,H,W] (1 where that is known), camera [B,3] = (f, cx, cy) in pixels of the crop.
+surface's own colour, whatever the level), shade_mask [B,1,H,W] (1 where that is known), camera [B,3] =
+(f, cx, cy) in pixels of the crop.
 """
 
 from __future__ import annotations
@@ -176,7 +177,8 @@ def shading(
 def disturb(
     rng: np.random.Generator, image: NDArray[np.float32], gamma: float | None = None
 ) -> NDArray[np.float32]:
-    """Cheap extra variety per visit: brightness (`gamma`: the power, None: drawn), colour cast, grey, noise."""
+    """Cheap extra variety per visit: brightness (to the power `gamma`; None: drawn), colour cast, grey,
+    noise."""
     if gamma is None:
         gamma = float(np.exp(rng.normal(0, 0.25))) if rng.random() < 0.5 else 1.0
     if gamma != 1.0:

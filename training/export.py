@@ -24,7 +24,14 @@ from training.schedule import PHASES
 from training.synth.shards import find_shards, read_shard
 from training.told import in_one_line
 
-OUTPUTS = ("normal", "depth", "alpha")
+OUTPUTS = ("normal", "depth", "alpha", "shading")
+
+
+def outputs_of(model: GeometryNet) -> tuple[str, ...]:
+    """Names in the network's order; only a joint one says how the picture's own light falls."""
+    return OUTPUTS if model.config.joint else OUTPUTS[:3]
+
+
 TOLERANCE = 1e-4
 ASSETS = (
     "anny 0.6.2 (code Apache-2.0, data CC0-1.0)",
@@ -52,11 +59,12 @@ def export(model: GeometryNet, path: Path) -> None:
     """Write the graph beside and rename."""
     part = path.with_suffix(".part")
     image = torch.rand(1, 3, 192, 256)
-    axes = {name: {2: "height", 3: "width"} for name in ("image", *OUTPUTS)}
+    outputs = list(outputs_of(model))
+    axes = {name: {2: "height", 3: "width"} for name in ("image", *outputs)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (image,), str(part), input_names=["image"], output_names=list(OUTPUTS),
+            model, (image,), str(part), input_names=["image"], output_names=outputs,
             dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=True,
         )  # fmt: skip
     part.rename(path)
@@ -72,7 +80,7 @@ def largest_error(model: GeometryNet, path: Path) -> float:
         image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(width))
         with torch.no_grad():
             ours = model(image)
-        theirs = session.run(list(OUTPUTS), {"image": image.numpy()})
+        theirs = session.run(list(outputs_of(model)), {"image": image.numpy()})
         worst = max(worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(ours, theirs, strict=True)))
     return worst
 
@@ -100,6 +108,7 @@ def description(model: GeometryNet) -> str:
     """A few words for people."""
     form = "for CPUs, matte at full size" if model.config.fast else "everything at full size"
     form += ", faces with relief" if model.config.relief else ""
+    form += ", the light that is there" if model.config.joint else ""
     return f"{parameters(model) / 1e6:.1f} million parameters, {form}"
 
 
@@ -122,7 +131,7 @@ def card_rows(
         ("bytes", onnx.stat().st_size, ""),
         ("licence", "MIT", "weights trained by this project"),
         ("input", "image", "float32 [1,3,H,W]; RGB, sRGB-encoded, 0..1; H and W multiples of 32"),
-        ("outputs", list(OUTPUTS), "float32 [1,3,H,W], [1,1,H,W], [1,1,H,W]"),
+        ("outputs", list(outputs_of(model)), "float32 [1,3,H,W], the others [1,1,H,W]"),
         ("axes", "camera space: x right, y up, z toward the viewer", "of `normal`, unit vectors"),
         ("depth_unit", "z-distance / the person's median z-distance", "positive; only valid on the person"),
         ("alpha_range", [0.0, 1.0], "coverage of the person"),

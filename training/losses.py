@@ -147,9 +147,9 @@ def alpha_loss(logit: Tensor, truth: Tensor) -> Tensor:
 def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, float]]:
     """All terms for `GeometryNet.raw` [B,5 or 7,H,W]; returns the sum and each term's value.
 
-    truth: shade, shade_mask [B,1,H,W] where the network gives it, normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where
-    geometry is valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] =
-    (f, cx, cy) in pixels.
+    truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where geometry is
+    valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] = (f, cx, cy) in pixels;
+    where the network gives it also shade and shade_mask [B,1,H,W].
     """
     from training.model import concentration, split_normal
 

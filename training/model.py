@@ -3,7 +3,9 @@
 Input   image  [B,3,H,W] float32, RGB, sRGB-encoded, 0..1; H and W multiples of 32.
 Outputs normal [B,3,H,W] unit vectors, camera space (x right, y up, z toward the viewer);
         depth  [B,1,H,W] positive, 1.0 = the person's median distance (exp of log-depth);
-        alpha  [B,1,H,W] coverage of the person, 0..1.
+        alpha  [B,1,H,W] coverage of the person, 0..1;
+        of a joint network (ModelConfig) also
+        shading [B,1,H,W] natural log of the luma of the light on the person, up to a constant.
 """
 
 from __future__ import annotations
@@ -160,9 +162,7 @@ class Relief(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def forward(
-        self, image: Tensor, normal: Tensor, alpha: Tensor, features: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, image: Tensor, normal: Tensor, alpha: Tensor, features: Tensor | None = None) -> Tensor:
         """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
         the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] three channels more: what to add to
         log-depth, `sureness` and log shading of raw."""
@@ -256,13 +256,14 @@ class GeometryNet(nn.Module):
         y = self.head(self.refine(y))
         return y[:, : MAPS - 1], F.pixel_shuffle(y[:, MAPS - 1 :], 2)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """[B,3,H,W] 0..1 -> normal, depth, alpha as in the module's docstring."""
         raw = self.raw(image)
         normal = split_normal(raw)
         limit = self.config.log_depth_limit
         depth = torch.exp(torch.clamp(raw[:, 3:4], -limit, limit))
-        return normal, depth, torch.sigmoid(raw[:, 4:5])
+        told = (normal, depth, torch.sigmoid(raw[:, 4:5]))
+        return (*told, raw[:, 6:7]) if self.config.joint else told
 
 
 def half_cover(matte: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ class Geometry:
     """h x w float32 in 0..1: soft coverage of the person."""
     guide: Image
     """h x w x 3 uint8 BGR: the picture that this was seen in, at the same size."""
+    shading: Map | None = None
+    """h x w float32: log2 of the luma of the light that falls on the person, 0 where it is the person's mean.
+    None where the estimator does not tell it from the paint."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -106,13 +106,31 @@ def softened(geometry: Geometry) -> Map:
     return box_mean(box_mean(maps, SOFT_RADIUS), SOFT_RADIUS).astype(np.float32)
 
 
+def shading(geometry: Geometry) -> Map:
+    """h/2 x w/2 float32 on half the geometry's grid: log2 of the light that is there, carried beyond the
+    silhouette; 0 everywhere where it is not known."""
+    if geometry.shading is None:
+        return np.zeros_like(halved(geometry.alpha), np.float32)
+    plane = halved(geometry.shading)
+    solid = np.clip(halved(geometry.alpha) * 2.0 - 0.8, 0.0, 1.0) ** 2
+    weight = box_mean(box_mean(solid, FILL_RADIUS), FILL_RADIUS) + 1e-3
+    spread = box_mean(box_mean(plane * solid, FILL_RADIUS), FILL_RADIUS) / weight
+    return np.asarray(spread + (plane - spread) * solid, np.float32)
+
+
+def shape(geometry: Geometry) -> Floats:
+    """h x w x 4 on the geometry's grid: depth and normal (not of length one) as they are inside the person,
+    carried beyond the silhouette as in `filled`. Nothing inside is smoothed: a nose is a few cells wide."""
+    own = np.concatenate([geometry.depth[..., None], geometry.normal], axis=-1)
+    beyond = sample(filled(geometry), geometry.size)
+    inside = np.clip(geometry.alpha * 2.0 - 0.8, 0.0, 1.0) ** 2
+    return np.asarray(beyond + (own - beyond) * inside[..., None])
+
+
 def occluder(geometry: Geometry) -> Map:
     """h x w x 2 float32 on the geometry's grid: what casts shadows. Depth, carried beyond the silhouette, and
     alpha."""
-    depth = sample(filled(geometry)[..., 0], geometry.size)
-    inside = np.clip(geometry.alpha * 2.0 - 0.8, 0.0, 1.0) ** 2
-    depth = depth + (geometry.depth - depth) * inside
-    return np.stack([depth, geometry.alpha], axis=-1).astype(np.float32)
+    return np.stack([shape(geometry)[..., 0], geometry.alpha], axis=-1).astype(np.float32)
 
 
 def half_of(size: tuple[int, int]) -> tuple[int, int]:
@@ -122,14 +140,17 @@ def half_of(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def coefficients(geometry: Geometry) -> Map:
-    """5 x h x w x 4 float32 at the geometry's size, planes as in PLANES; shape's come from half of it (the
-    fast guided filter of He and Sun, 2015)."""
+    """5 x h x w x 4 float32 at the geometry's size, planes as in PLANES. How shape follows the picture comes
+    from half of it (the fast guided filter of He and Sun, 2015); on the grid itself it is `shape`."""
     g = geometry.guide.astype(np.float64) / 255.0
     size = geometry.size
-    surface = filled(geometry)
+    coarse, fine = filled(geometry), shape(geometry)
     planes = [guided(g, geometry.alpha.astype(np.float64), *ALPHA_FILTER)]
     small = halved(g)
-    planes += [sample(guided_by_luma(small, surface[..., i], *SHAPE_FILTER), size) for i in range(4)]
+    for i in range(4):
+        plane = sample(guided_by_luma(small, coarse[..., i], *SHAPE_FILTER), size)
+        plane[..., 3] = fine[..., i] - (plane[..., :3] * g).sum(axis=-1)
+        planes.append(plane)
     return np.stack(planes).astype(np.float32)
 
 

@@ -208,12 +208,12 @@ def shoulder(before: Floats, after: Floats) -> Floats:
     """Film-like roll-off: added light approaches white without clipping, in its own hue. A factor, ... x 1.
 
     before, after: ... x 3 encoded >= 0. With m the brightest channel, d = m(after) - m(before) that was added
-    and r = 1 - m(before) the room there is, what is added becomes d / sqrt(1 + (d / r) ** 2): slope 1 where
-    little is added, so an untouched pixel stays, and never more than r."""
+    and r = 1 - m(before) the room there is, what is added becomes d / (1 + (d / r) ** 4) ** (1 / 4): slope 1
+    until near r, so an untouched pixel stays and half the room is used as it is, and never more than r."""
     least = np.minimum(before.max(axis=-1, keepdims=True), 1.0)
     most = after.max(axis=-1, keepdims=True)
     added, room = np.maximum(most - least, 0.0), np.maximum(1.0 - least, 1e-3)
-    kept = room * added / np.sqrt(room * room + added * added)
+    kept = room * added / np.sqrt(np.sqrt(room**4 + added**4))
     return np.asarray(1.0 - (added - kept) / np.maximum(most, 1e-3))
 
 
@@ -251,7 +251,11 @@ def relight(
     light = light_map(geometry, light_guide, look, None, frame, steps, shelf)
     soft = surface(maps, planes.softened(geometry), light_guide, look, frame).soft
     known = found or present.Present()
-    here, ours = (present.quotient(known, soft, strength) for strength in look.evened)
+    if geometry.shading is not None:
+        stops = sample(planes.shading(geometry), (light_guide.shape[1], light_guide.shape[0]))
+        here, ours = (present.evened(stops, strength) for strength in look.evened)
+    else:
+        here, ours = (present.quotient(known, soft, strength) for strength in look.evened)
     factors = factor_map(light, light_guide, look, (here, ours))
     if look.background_blur:
         image = backdrop.defocused(image, geometry, maps[0], look.background_blur)

@@ -84,11 +84,15 @@ def _blend(old: Geometry, new: Geometry, weight: Map) -> Geometry:
         plane *= weight
         plane += old.normal[..., i]
     normal /= np.maximum(np.sqrt((normal * normal).sum(axis=0)), np.float32(1e-6))
+    shading = new.shading
+    if shading is not None and old.shading is not None:
+        shading = np.asarray(old.shading + (shading - old.shading) * weight, np.float32)
     return Geometry(
         np.moveaxis(normal, 0, -1),
         np.asarray(old.depth + (new.depth - old.depth) * weight, np.float32),
         np.asarray(old.alpha + (new.alpha - old.alpha) * weight, np.float32),
         new.guide,
+        shading,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ DEFAULT = "base"
 STRIDE = 32
 MOST = 16 * STRIDE
 """Longest side of a network's input."""
+STEEPEST = 4.0
+"""Natural log of light, either way of the mean, at which a network's word ends."""
 PIXELS = 256 * 168
 """Area of the input where a card does not say."""
 
@@ -128,8 +131,10 @@ def to_geometry(
     depth: npt.NDArray[Any],
     alpha: npt.NDArray[Any],
     frame: tuple[int, int],
+    shading: npt.NDArray[Any] | None = None,
 ) -> Geometry:
-    """Network outputs (1 x 3|1|1 x h x w) to Geometry, checked: finite, unit, positive, 0..1.
+    """Network outputs (1 x 3|1|1|1 x h x w) to Geometry, checked: finite, unit, positive, 0..1. `shading`:
+    natural logs, of any level.
 
     `small`: the picture as the network saw it; `frame`: (width, height) of the whole one. With s how much
     narrower the network saw it (network aspect / frame aspect), slopes along x came out multiplied by 1 / s;
@@ -140,7 +145,22 @@ def to_geometry(
     n[0] *= np.float32(squeeze)
     n /= np.maximum(np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]), np.float32(1e-6))
     # The channels stay planes in memory: what works on them one by one is several times faster so.
-    return Geometry(np.moveaxis(n, 0, -1), np.clip(d, 0.05, 20.0), np.clip(a, 0.0, 1.0), small)
+    return Geometry(
+        np.moveaxis(n, 0, -1), np.clip(d, 0.05, 20.0), np.clip(a, 0.0, 1.0), small, _stops(shading, a)
+    )
+
+
+def _stops(
+    shading: npt.NDArray[Any] | None, alpha: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32] | None:
+    """h x w: log2 of the light, 0 where it is the person's mean; nobody there: 0."""
+    if shading is None:
+        return None
+    logs = np.clip(_finite(shading[0, 0], 0.0), -STEEPEST, STEEPEST)
+    person = np.clip(alpha * np.float32(2.0) - np.float32(1.0), 0.0, 1.0)
+    there = float(person.sum())
+    level = math.log(float((np.exp(logs) * person).sum()) / there) if there > 1.0 else 0.0
+    return np.asarray((logs - np.float32(level)) * np.float32(1.0 / math.log(2.0)), np.float32)
 
 
 def _finite(values: npt.NDArray[Any], instead: float) -> npt.NDArray[np.float32]:

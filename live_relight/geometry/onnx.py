@@ -14,6 +14,10 @@ USUAL = (1280, 720)
 """Frame whose network input a provider that compiles for one size is given first."""
 
 
+OUTPUTS = ("normal", "depth", "alpha", "shading")
+"""In the order of `to_geometry`; the last one is not every network's."""
+
+
 class OnnxEstimator:
     """Estimator on ONNX Runtime. `threads`: 0 = one a core, at most 4; `provider`: None = the CPU."""
 
@@ -22,7 +26,10 @@ class OnnxEstimator:
         self._network, self._threads = network, threads
         self._fixed = provider is not None and provider.fixed
         self._sessions: dict[tuple[int, int] | None, ort.InferenceSession] = {}
-        _check(self._session(input_size(USUAL, network.pixels)), network)
+        session = self._session(input_size(USUAL, network.pixels))
+        _check(session, network)
+        told = {o.name for o in session.get_outputs()}
+        self._outputs = [name for name in OUTPUTS if name in told]
         engine, title = (provider.name, provider.title) if provider else ("onnx", "CPU")
         self.name = f"{engine} {network.name} (ONNX Runtime {ort.__version__}, {title})"
 
@@ -34,11 +41,11 @@ class OnnxEstimator:
         small = resized(image, size)
         session = self._session(size)
         try:
-            feed = {"image": to_input(small)}
-            normal, depth, alpha = session.run(["normal", "depth", "alpha"], feed)
+            found = session.run(self._outputs, {"image": to_input(small)})
         except Exception as error:  # onnxruntime has no common base for its errors
             raise EstimatorError(self.name, first_line(error), "a network that runs") from None
-        return to_geometry(small, normal, depth, alpha, (w, h))
+        normal, depth, alpha, *more = found
+        return to_geometry(small, normal, depth, alpha, (w, h), *more)
 
     def close(self) -> None:
         """Frees what a provider holds on its card. Usable again: sessions are opened when needed."""

@@ -28,6 +28,7 @@ class OpenVinoEstimator:
             expected = "an ONNX file that loads"
             raise EstimatorError(f"network {network.path}", _last_line(error), expected) from None
         self._pixels = network.pixels
+        self._shades = any("shading" in output.get_names() for output in self._model.outputs)
         self._compiled: dict[tuple[int, int], Any] = {}
         self.name = f"openvino {network.name} (OpenVINO {openvino.__version__.split('-')[0]}, CPU)"
 
@@ -38,9 +39,10 @@ class OpenVinoEstimator:
         try:
             result = self._network(size)({"image": to_input(small)})
             normal, depth, alpha = result["normal"], result["depth"], result["alpha"]
+            shading = result["shading"] if self._shades else None
         except Exception as error:  # as above
             raise EstimatorError(self.name, _last_line(error), "a network that runs") from None
-        return to_geometry(small, normal, depth, alpha, (w, h))
+        return to_geometry(small, normal, depth, alpha, (w, h), shading)
 
     def close(self) -> None:
         self._compiled.clear()

@@ -36,12 +36,16 @@ def _halved(plane: Plane) -> Plane:
 
 
 def fill(geometry: Geometry) -> list[Plane]:
-    """Depth and the normal's x, y, z, carried beyond the silhouette (plain.filled), halved."""
+    """Depth, the normal's x, y, z and, where it is known, the light that is there, carried beyond the
+    silhouette (plain.filled, plain.shading), halved."""
     r = plain.FILL_RADIUS
     solid = np.clip(_halved(geometry.alpha) * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
     weight = _mean(_mean(solid, r), r) + np.float32(1e-3)
     filled = []
-    for full, facing in zip(_shape(geometry), (1e-3, 0.0, 0.0, 1e-3), strict=True):
+    planes = _shape(geometry)
+    if geometry.shading is not None:
+        planes.append(geometry.shading)
+    for full, facing in zip(planes, (1e-3, 0.0, 0.0, 1e-3, 0.0), strict=False):
         plane = _halved(full)
         spread = (_mean(_mean(plane * solid, r), r) + np.float32(facing)) / weight
         filled.append(spread + (plane - spread) * solid)
@@ -87,17 +91,25 @@ def _luma(guide: Image) -> Plane:
 
 def _surface(geometry: Geometry, filled: list[Plane], full_luma: Plane) -> tuple[Map, Map]:
     """Factors a and b on the guide's luma, each h x w x 4: depth and the normal's x, y, z."""
+    factors = _slopes(geometry, filled, full_luma)
+    rests = cv2.merge(
+        [p - a * full_luma for p, a in zip(carried(geometry, filled), cv2.split(factors), strict=True)]
+    )
+    return factors, np.asarray(rests)
+
+
+def _slopes(geometry: Geometry, filled: list[Plane], full_luma: Plane) -> Map:
+    """How much of the luma's change each of depth and the normal's x, y, z takes up: h x w x 4."""
     radius, eps = plain.SHAPE_FILTER
     luma = _halved(full_luma)
     mean = _mean(luma, radius)
     scale = 1.0 / (_mean(luma * luma, radius) - mean * mean + np.float32(eps))
-    factors, rests = [], []
-    for target in filled:
+    factors = []
+    for target in filled[:4]:
         mean_t = _mean(target, radius)
         a = (_mean(luma * target, radius) - mean * mean_t) * scale
         factors.append(_mean(a, radius))
-        rests.append(_mean(mean_t - a * mean, radius))
-    return _grown(factors, geometry.size), _grown(rests, geometry.size)
+    return _grown(factors, geometry.size)
 
 
 def _grown(planes: list[Plane], size: tuple[int, int]) -> Map:
@@ -108,19 +120,28 @@ def _grown(planes: list[Plane], size: tuple[int, int]) -> Map:
 
 def softened(geometry: Geometry, filled: list[Plane]) -> Map:
     """The fast twin of plain.softened; filled: from `fill`."""
-    planes = [*filled[1:], _halved(geometry.alpha)]
+    planes = [*filled[1:4], _halved(geometry.alpha)]
     r = plain.SOFT_RADIUS
     return np.asarray(cv2.merge([_mean(_mean(np.asarray(p, np.float32), r), r) for p in planes]))
 
 
 def occluder(geometry: Geometry, filled: list[Plane]) -> Map:
     """The fast twin of plain.occluder; filled: from `fill`."""
-    size = geometry.size
-    depth = np.asarray(cv2.resize(filled[0], size, interpolation=cv2.INTER_LINEAR), np.float32)
-    depth = depth.reshape(size[1], size[0])
-    inside = np.clip(geometry.alpha * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
-    depth += (geometry.depth - depth) * inside
+    depth = carried(geometry, filled[:1])[0]
     return np.asarray(cv2.merge([depth, np.asarray(geometry.alpha, np.float32)]))
+
+
+def carried(geometry: Geometry, filled: list[Plane]) -> list[Plane]:
+    """The fast twin of plain.shape, plane by plane, for as many as there are in `filled`."""
+    size = geometry.size
+    inside = np.clip(geometry.alpha * np.float32(2.0) - np.float32(0.8), 0.0, 1.0) ** 2
+    made = []
+    for own, small in zip(_shape(geometry), filled, strict=False):
+        plane = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        plane = plane.reshape(size[1], size[0])
+        plane += (own - plane) * inside
+        made.append(plane)
+    return made
 
 
 def coefficients(geometry: Geometry, pool: Executor | None = None, filled: list[Plane] | None = None) -> Map:
@@ -137,13 +158,9 @@ def coefficients(geometry: Geometry, pool: Executor | None = None, filled: list[
 
 
 def shape(geometry: Geometry, filled: list[Plane] | None = None) -> Map:
-    """The surface evaluated on the geometry's own grid, for light that is worked out there: h x w x 4, depth
-    and unit normal."""
-    luma = _luma(geometry.guide)
-    a, b = _surface(geometry, filled or fill(geometry), luma)
-    depth, x, y, z = (
-        cv2.add(cv2.multiply(p, luma), q) for p, q in zip(cv2.split(a), cv2.split(b), strict=True)
-    )
+    """The surface on the geometry's own grid, for light that is worked out there: h x w x 4, depth and unit
+    normal."""
+    depth, x, y, z = carried(geometry, filled or fill(geometry))
     length = cv2.sqrt(cv2.add(cv2.add(cv2.multiply(x, x), cv2.multiply(y, y)), cv2.multiply(z, z)))
     length = np.maximum(length, np.float32(1e-6))
     return np.asarray(cv2.merge([depth, *(cv2.divide(p, length) for p in (x, y, z))]))

@@ -54,6 +54,7 @@ class OpenGLShader:
         self._shelf = FileShelf()
         self._beside: dict[str, Any] = {}
         self._row_of = -1.0
+        self._shaded = False
         self._env: Environment | None = None
         self._boxes_buffer = self._ctx.buffer(reserve=16, dynamic=True)
         self._targets: dict[str, Any] = {}
@@ -120,6 +121,9 @@ class OpenGLShader:
         filled = guided.fill(geometry)
         self._targets["softened"].write(guided.softened(geometry, filled))
         self._targets["occluder"].write(guided.occluder(geometry, filled))
+        self._shaded = geometry.shading is not None
+        if self._shaded:
+            self._targets["present"].write(np.ascontiguousarray(filled[4], np.float32))
         if not self.on_grid:
             planes = guided.coefficients(geometry, self._pool, filled)
             self._targets["planes"].write(planes)
@@ -180,14 +184,18 @@ class OpenGLShader:
                 "settle.frag", self._targets["settling"], read_by(boxes, lit, size, 2), size, shadows=0
             )
         given |= self._beyond(found, look)
+        sure, known = there.confidence, Defines()
+        if self._shaded:
+            sure, known = 1.0, Defines(PRESENT_MAP=1)
+            self._targets["present"].use(6)
         self._use("shape", "guide" if self.on_grid else "picture", "softened", "settled")
         self._draw(
-            "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look),
+            "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look) | known,
             shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
             specular=look.specular / 0.25, roughness=look.roughness, softness=look.softness,
             max_falloff=reference.MAX_FALLOFF, sky=reference.SKY,
             present=np.asarray(there.terms, np.float32),
-            evened=tuple(v * there.confidence for v in look.evened), **given,
+            evened=tuple(v * sure for v in look.evened), present_map=6, **given,
         )  # fmt: skip
 
     def _beyond(self, found: list[Lamp], look: Look) -> dict[str, Any]:
@@ -327,6 +335,7 @@ class OpenGLShader:
             "picture": ctx.texture(gain, 4),
             "softened": self._texture(plain.half_of(shape), 4),
             "occluder": self._texture(shape, 2),
+            "present": self._texture(plain.half_of(shape), 1),
             "shape": self._texture(light, 4),
             "shadows": self._texture(plain.half_of(light), 4),
             "settled": self._texture(plain.half_of(light), 4),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,16 @@ def test_disabled_changes_nothing() -> None:
     rng = np.random.default_rng(6)
     frames = [geometry(*box_at(20), 0.05, rng) for _ in range(3)]
     assert all(a is b for a, b in zip(run(frames, Smoothing(enabled=False)), frames, strict=True))
+
+
+def test_the_light_that_is_there_is_smoothed_with_the_rest() -> None:
+    rng = np.random.default_rng(4)
+    even = np.full((H, W), 0.5, np.float32)
+    frames = [
+        replace(geometry(even * 2, even, 0.02, rng), shading=rng.normal(0, 0.2, (H, W)).astype(np.float32))
+        for _ in range(40)
+    ]
+    steady = run(frames, Smoothing())
+    assert flicker(steady, "shading") < 0.3 * flicker(frames, "shading")
+    unknown = run([frames[0], replace(frames[1], shading=None)], Smoothing())[1]
+    assert unknown.shading is None

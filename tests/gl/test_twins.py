@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -126,6 +127,29 @@ def test_evening_out_agrees_with_numpy(shader: OpenGLShader, delight: float | No
     assert (np.abs(fast - without).max() > 5) == (delight != 0.0)
 
 
+@pytest.mark.parametrize("delight", [None, 0.0, 1.0])
+def test_a_networks_word_on_the_light_that_is_there_agrees_with_numpy(
+    shader: OpenGLShader, delight: float | None
+) -> None:
+    image = picture((448, 252))
+    geometry = seen(image, (288, 160))
+    slope = np.linspace(-1.5, 1.5, 288, dtype=np.float32)
+    lit = replace(geometry, shading=np.repeat(slope[None], 160, axis=0))
+    look = Look((Light.of("key", az=60), Light.of("fill")), ambient=0.5, delight=delight)
+    fast = shader.shade(image, lit, look).astype(int)
+    plain = reference.relight(image, lit.guide, lit, look, gain_guide(image, (288, 160)))
+    assert np.abs(fast - plain).max() <= 2
+    change = fast - shader.shade(image, geometry, look).astype(int)
+    if delight == 0.0:
+        assert not change.any()
+        return
+    on = reference.sample(geometry.alpha, (448, 252)) > 0.95
+    bright = on & (reference.sample(lit.shading, (448, 252)) > 0.4)
+    dark = on & (reference.sample(lit.shading, (448, 252)) < -0.4)
+    assert change[bright].mean() < 0 < change[dark].mean()  # what was bright is lit less
+    assert np.abs(change).max() > 5
+
+
 def test_light_map_at_full_size_agrees_too() -> None:
     shader = OpenGLShader(on_grid=False)
     try:
@@ -134,6 +158,9 @@ def test_light_map_at_full_size_agrees_too() -> None:
         fast = shader.shade(image, geometry, LOOKS["studio"]).astype(int)
         plain = reference.relight(image, image, geometry, LOOKS["studio"])
         assert np.abs(fast - plain).max() <= 2
+        lit = replace(geometry, shading=np.full(geometry.alpha.shape, 0.8, np.float32))
+        fast = shader.shade(image, lit, LOOKS["studio"]).astype(int)
+        assert np.abs(fast - reference.relight(image, image, lit, LOOKS["studio"])).max() <= 2
     finally:
         shader.close()
 
@@ -160,6 +187,18 @@ def test_what_no_light_reaches_is_the_same_to_the_bit(shader: OpenGLShader) -> N
     nobody = Geometry(geometry.normal, geometry.depth, np.zeros_like(geometry.alpha), geometry.guide)
     out = shader.shade(image, nobody, Look((Light.of("key"),), ambient=1.0))
     np.testing.assert_array_equal(out, image)
+
+
+def test_nothing_inside_the_person_is_smoothed() -> None:
+    geometry = seen(picture((320, 240)), (128, 96))
+    inside = geometry.alpha > 0.95
+    found = guided.shape(geometry)
+    np.testing.assert_allclose(found[inside][:, 1:], geometry.normal[inside], atol=2e-2)
+    np.testing.assert_allclose(found[inside][:, 0], geometry.depth[inside], atol=2e-2)
+    assert (
+        np.degrees(np.arccos((found[inside][:, 1:] * geometry.normal[inside]).sum(-1).clip(-1, 1))).mean()
+        < 0.2
+    )
 
 
 def test_coefficients_agree_with_numpy() -> None:
