@@ -89,6 +89,11 @@ def plain(look: Look) -> Look:
     return replace(look, lights=tuple(replace(light, shadow=False) for light in look.lights), **PLAIN)
 
 
+def casting(look: Look) -> Look:
+    """Every light with its shadow, as in the truth; a fill's is off in the application unless asked for."""
+    return replace(look, lights=tuple(replace(light, shadow=light.kind != "ambient") for light in look.lights))
+
+
 def limits(pair: Pair) -> tuple[F32, F32]:
     """What no better light could mend, encoded [H,W,3]: the true light map times the picture as it is, and
     over the true light that was there (matt parts are then right, highlights are not)."""
@@ -120,7 +125,7 @@ class Studio:
     def relit(self, pair: Pair) -> dict[str, F32]:
         """Encoded pictures [H,W,3] BGR 0..1 by METHODS. True geometry knows the camera's field of view, the
         network's has the one that the application takes for granted."""
-        look = replace(pair.look, **self.changes)
+        look = replace(casting(pair.look), **self.changes)
         usual = replace(look, fov=self.changes.get("fov", Look().fov))
         guess = self.estimator.estimate(pair.picture)
         made: dict[str, Any] = {
