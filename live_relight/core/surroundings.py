@@ -72,11 +72,11 @@ def softboxes() -> Floats:
 
 def window() -> Floats:
     """One large window at the left with the sky in it; a room with warm walls and a lamp at the far right."""
-    room = _room(_kelvin(3800) * 0.16, _kelvin(3000) * 0.08)
+    room = _room(_kelvin(4800) * 0.16, _kelvin(3900) * 0.08)
     glass = _panel(-72, 14, 64, 70, 3.0) * (1.0 - 0.8 * _panel(-72, 14, 2.5, 80, 1.0))
     glass = glass * (1.0 - 0.8 * _panel(-72, 20, 80, 2.5, 1.0))
     room += glass * _kelvin(7200) * (2.6 + 0.03 * _EL)[..., None]
-    return room + _glow(100, 5, 14) * _kelvin(2700) * 1.2
+    return room + _glow(100, 5, 14) * _kelvin(3300) * 1.1
 
 
 def overcast() -> Floats:
@@ -88,11 +88,11 @@ def overcast() -> Floats:
 def sunset() -> Floats:
     """A low orange sun right of the camera, its glow along the horizon, and a sky of blue and violet."""
     high = np.clip(_TOWARD[..., 1:2], 0.0, 1.0) ** 0.6
-    sky = _colour("#c57a9a") * 0.55 * (1.0 - high) + _colour("#4a58a8") * 0.6 * high
+    sky = _colour("#b98d99") * 0.5 * (1.0 - high) + _colour("#6878b4") * 0.6 * high
     band = np.exp(-((np.maximum(_EL, 0.0) / 12.0) ** 2))[..., None]
     facing = (0.5 + 0.5 * np.cos(np.radians(_AZ - 62)))[..., None] ** 2
-    sky += band * facing * _colour("#ff9a4a") * 1.3
-    sky += _glow(62, 9, 22) * _colour("#ff8a3c") * 1.4 + _glow(62, 9, 8) * _kelvin(2400) * 2.5
+    sky += band * facing * _colour("#ffb878") * 1.1
+    sky += _glow(62, 9, 22) * _colour("#ffaa68") * 1.4 + _glow(62, 9, 8) * _kelvin(3000) * 2.5
     ground = _colour("#3a3044") * 0.5 + _glow(62, 0, 25) * _colour("#ff8a3c") * 0.25
     return _mixed(ground, sky, 3.0)
 
