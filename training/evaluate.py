@@ -2,7 +2,9 @@
 
     python -m training.evaluate --data HELD_OUT --model engines/first-light.onnx
 
-`--assets DIR` adds real clips and MediaPipe peers where they are present (real.py). `--relight DIR` scores
+`--beside NETWORK ...` puts others into the same table, on the same pictures: earlier files of ours, or what
+`live-relight engines import` has made known (MiDaS, Depth Anything, Omnidata, DSINE, DAViD: whoever has the
+files). `--assets DIR` adds real clips and MediaPipe peers where they are present (real.py). `--relight DIR` scores
 the light pass instead, on pairs that `training.relight make` rendered (relight.py).
 """
 
@@ -11,10 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +29,7 @@ from training.told import in_one_line
 
 F32 = NDArray[np.float32]
 Prediction = tuple[F32, F32, F32]
+OURS, FLAT, SPHERE = "ours", "flat plane", "sphere fitted to the mask"
 OTHER_SIZES = ((288, 160), (224, 224), (160, 288))
 Predictor = Callable[[F32], Prediction]
 
@@ -49,6 +53,38 @@ def onnx_predictor(path: Path, threads: int = 2) -> Predictor:
     return predict
 
 
+def engine_predictor(spec: str) -> Predictor:
+    """As `onnx_predictor`, through the application: a shipped or an imported network by its name for --engine
+    (`midas-small`, `my-depth+my-normals`), each at the size it wants."""
+    from live_relight.core.errors import LiveRelightError
+    from live_relight.geometry import open_estimator
+
+    try:
+        estimator = open_estimator(spec if ":" in spec else f"onnx:{spec}")
+    except LiveRelightError as error:  # the application's; this folder's commands know others
+        raise RuntimeError(str(error)) from None
+
+    def predict(image: F32) -> Prediction:
+        picture = np.clip(np.rint(image[..., ::-1] * 255), 0, 255).astype(np.uint8)
+        found = estimator.estimate(np.ascontiguousarray(picture))
+        size = image.shape[1], image.shape[0]
+        maps = (found.normal, found.depth, found.alpha)
+        normal, depth, alpha = (cv2.resize(np.ascontiguousarray(m), size) for m in maps)
+        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+        return normal, depth, alpha
+
+    return predict
+
+
+def predictors(model: Path, beside: Sequence[str]) -> dict[str, Predictor]:
+    """Ours first, then the others by their names."""
+    found = {OURS: onnx_predictor(model)}
+    for name in beside:
+        path = Path(name)
+        found[path.stem] = onnx_predictor(path) if path.suffix == ".onnx" else engine_predictor(name)
+    return found
+
+
 @dataclass
 class Score:
     """Collected measures of one method."""
@@ -59,24 +95,28 @@ class Score:
     about: list[dict[str, str | float]] = field(default_factory=list)  # one per entry of `angles`
 
 
-def evaluate(predict: Predictor, folder: Path, count: int, size: tuple[int, int]) -> dict[str, Score]:
-    """Ours, flat and sphere on `count` pictures spread evenly over the data set."""
-    scores = {name: Score() for name in ("ours", "flat plane", "sphere fitted to the mask")}
+def evaluate(
+    networks: dict[str, Predictor], folder: Path, count: int, size: tuple[int, int]
+) -> dict[str, Score]:
+    """Networks, flat and sphere on `count` pictures spread evenly over the data set."""
+    scores = {name: Score() for name in (*networks, FLAT, SPHERE)}
     rng = np.random.default_rng(0)
     records = [record for p in find_shards(folder) for record in read_shard(p)]
     every = [(record, k) for record in records for k in range(len(record["colour"]))]
     for record, k in every[:: max(len(every) // count, 1)][:count]:
         item = load_item(rng, record, k, size, False)
-        normal, depth, alpha = predict(np.ascontiguousarray(item["image"]))
-        scores["ours"].iou.append(metrics.iou(alpha, item["alpha"]))
+        image = np.ascontiguousarray(item["image"])
+        found = {name: predict(image) for name, predict in networks.items()}
+        for name, (_, _, alpha) in found.items():
+            scores[name].iou.append(metrics.iou(alpha, item["alpha"]))
         mask = item["mask"]
         if mask.sum() < 200:
             continue
         truth_depth = np.exp(item["log_depth"])
         for name, n, d in (
-            ("ours", normal, depth),
-            ("flat plane", flat_normals(mask), constant_depth(mask)),
-            ("sphere fitted to the mask", sphere_normals(mask), constant_depth(mask)),
+            *((name, normal, depth) for name, (normal, depth, _) in found.items()),
+            (FLAT, flat_normals(mask), constant_depth(mask)),
+            (SPHERE, sphere_normals(mask), constant_depth(mask)),
         ):
             scores[name].angles.append(metrics.angles(n, item["normal"], mask)[::3])
             scores[name].depth.append(metrics.depth_error(d, truth_depth, mask))
@@ -128,7 +168,7 @@ def size_table(predict: Predictor, folder: Path, count: int, sizes: list[tuple[i
     """Markdown: the same measures on crops of other sizes."""
     lines = ["| size | mean | median | depth AbsRel | matte IoU |", "|---|---|---|---|---|"]
     for size in sizes:
-        score = evaluate(predict, folder, count, size)["ours"]
+        score = evaluate({OURS: predict}, folder, count, size)[OURS]
         s = metrics.summarise(score.angles)
         tail = f"{np.mean(score.depth):.4f} | {np.mean(score.iou):.3f}"
         lines.append(f"| {size[0]}x{size[1]} | {s['mean']:.1f}° | {s['median']:.1f}° | {tail} |")
@@ -138,12 +178,12 @@ def size_table(predict: Predictor, folder: Path, count: int, sizes: list[tuple[i
 def figures(scores: dict[str, Score]) -> dict[str, float]:
     """The same as numbers for the card."""
     out: dict[str, float] = {}
-    for name, key in (("ours", "heldout"), ("flat plane", "flat"), ("sphere fitted to the mask", "sphere")):
+    for name, key in ((OURS, "heldout"), (FLAT, "flat"), (SPHERE, "sphere")):
         s = metrics.summarise(scores[name].angles)
         out[f"{key}_normal_mean_deg"] = round(s["mean"], 2)
         out[f"{key}_normal_median_deg"] = round(s["median"], 2)
         out[f"{key}_depth_absrel"] = round(float(np.mean(scores[name].depth)), 4)
-    out["heldout_matte_iou"] = round(float(np.mean(scores["ours"].iou)), 4)
+    out["heldout_matte_iou"] = round(float(np.mean(scores[OURS].iou)), 4)
     return out
 
 
@@ -170,19 +210,19 @@ Middle crops of other sizes, a quarter of the pictures:
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate, print, write the files asked for."""
-    predict = onnx_predictor(args.model)
-    scores = evaluate(predict, args.data, args.count, args.size)
+    networks = predictors(args.model, args.beside)
+    scores = evaluate(networks, args.data, args.count, args.size)
     text = INTRO.format(
-        count=len(scores["ours"].iou),
+        count=len(scores[OURS].iou),
         table=table(scores),
-        groups=group_table(scores["ours"]),
-        sizes=size_table(predict, args.data, max(args.count // 4, 1), list(OTHER_SIZES)),
+        groups=group_table(scores[OURS]),
+        sizes=size_table(networks[OURS], args.data, max(args.count // 4, 1), list(OTHER_SIZES)),
     )
     numbers = figures(scores)
     if args.assets:
         from training.real import real_section
 
-        extra, more = real_section(predict, args.assets, args.size)
+        extra, more = real_section(networks, args.assets, args.size)
         text += extra
         numbers |= more
     print(text)
@@ -202,6 +242,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, help="held-out data set")
     parser.add_argument("--model", type=Path, help="ONNX file")
+    parser.add_argument(
+        "--beside",
+        nargs="*",
+        default=[],
+        metavar="NETWORK",
+        help="others on the same pictures: .onnx files of ours, or names for --engine, imported ones too",
+    )
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--size", type=parse_size, default=(256, 192))
     parser.add_argument(

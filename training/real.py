@@ -49,38 +49,42 @@ def fit(image: F32, size: tuple[int, int]) -> F32:
     return cv2.resize(image[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA)
 
 
-def real_section(predict: Predictor, assets: Path, size: tuple[int, int]) -> tuple[str, dict[str, float]]:
-    """Markdown and figures; an explanation instead of a table if files are missing."""
+def real_section(
+    networks: dict[str, Predictor], assets: Path, size: tuple[int, int]
+) -> tuple[str, dict[str, float]]:
+    """Markdown and, of the first of the networks, figures; an explanation instead of a table if files are missing."""
     folder, clips = assets / "peers" / "mediapipe", sorted((assets / "real").glob("*.[gm][ik][fv]"))
     if not folder.is_dir() or not clips:
         return f"\nNo real clips or MediaPipe files under {assets.name}: no figures on real people.\n", {}
     from training.peers import Peers
 
     peers = Peers(folder)
-    names = ("ours", "flat plane", "sphere fitted to the mask")
+    names = (*networks, "flat plane", "sphere fitted to the mask")
     angles: dict[str, list[F32]] = {name: [] for name in names}
-    overlap: list[float] = []
+    overlap: dict[str, list[float]] = {name: [] for name in networks}
     seen = faces = 0
     for clip in clips:
         for whole in frames(clip, 8):
             image = fit(whole, size)
-            normal, _, alpha = predict(image)
+            found = {name: predict(image) for name, predict in networks.items()}
             matte = peers.matte(image)
-            overlap.append(metrics.iou(alpha, matte))
+            for name, (_, _, alpha) in found.items():
+                overlap[name].append(metrics.iou(alpha, matte))
             seen += 1
             big = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
             for mesh in peers.faces(np.clip(big, 0, 1)):
                 truth, inside = peers.normals(mesh / 2, image.shape[:2])
                 faces += 1
-                for name, n in zip(names, (normal, flat_normals(matte), sphere_normals(matte)), strict=True):
+                normals = (*(n for n, _, _ in found.values()), flat_normals(matte), sphere_normals(matte))
+                for name, n in zip(names, normals, strict=True):
                     angles[name].append(metrics.angles(n, truth, inside))
     rows, numbers = [], {}
     for name in names:
         s = metrics.summarise(angles[name])
-        mark = f"{np.mean(overlap):.3f}" if name == "ours" else "–"
+        mark = f"{np.mean(overlap[name]):.3f}" if name in overlap else "–"
         shares = " | ".join(f"{100 * s[f'within_{x}']:.0f} %" for x in metrics.LIMITS)
         rows.append(f"| {name} | {s['mean']:.1f}° | {s['median']:.1f}° | {shares} | {mark} |")
         numbers[f"real_face_{name.split()[0]}_mean_deg"] = round(s["mean"], 2)
-    numbers["real_matte_iou"] = round(float(np.mean(overlap)), 4)
+    numbers["real_matte_iou"] = round(float(np.mean(overlap[names[0]])), 4)
     text = SECTION.format(frames=seen, clips=len(clips), faces=faces, rows="\n".join(rows))
     return text, numbers

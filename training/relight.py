@@ -91,7 +91,9 @@ def plain(look: Look) -> Look:
 
 def casting(look: Look) -> Look:
     """Every light with its shadow, as in the truth; a fill's is off in the application unless asked for."""
-    return replace(look, lights=tuple(replace(light, shadow=light.kind != "ambient") for light in look.lights))
+    return replace(
+        look, lights=tuple(replace(light, shadow=light.kind != "ambient") for light in look.lights)
+    )
 
 
 def limits(pair: Pair) -> tuple[F32, F32]:

@@ -185,7 +185,16 @@ def test_evaluate_prints_the_baselines(data, tmp_path, capsys):
     export.export(export.fold(GeometryNet().eval()), onnx)
     out, numbers = tmp_path / "docs" / "accuracy.md", tmp_path / "figures.json"
     args = ["--data", str(data), "--model", str(onnx), "--count", "6", "--size", "128x96"]
-    assert evaluate.main([*args, "--out", str(out), "--figures", str(numbers)]) == 0
+    more = ["--beside", "analytic:sphere", str(onnx)]
+    assert evaluate.main([*args, "--out", str(out), "--figures", str(numbers), *more]) == 0
+    rows = {
+        row.split("|")[1].strip(): row.split("|")[2:] for row in out.read_text().splitlines() if "°" in row
+    }
+    assert rows["net"] == rows["ours"]
+    assert rows["analytic:sphere"] != rows["ours"]
+    assert evaluate.main([*args, "--beside", "no-such-network"]) == 1
+    assert "no such network" in capsys.readouterr().err
+    assert evaluate.main(args) == 0
     assert "sphere fitted to the mask" in out.read_text()
     assert json.loads(numbers.read_text())["sphere_normal_mean_deg"] < 15
     assert "| ours |" in capsys.readouterr().out
