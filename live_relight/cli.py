@@ -19,6 +19,7 @@ from .core.look import DIFFUSE, NUMBERS
 from .core.settings import LOOK_FIELDS, Settings, check_quality, load_settings, parse_size
 
 LISTS = ("doctor", "engines", "presets", "cameras")
+IMPORTS = ("depth", "normal", "matte")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -156,8 +157,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     add("doctor", "what was found, what is missing and the command that mends it")
     engines = add("engines", "the networks that are shipped, and what is compiled of them")
-    engines.add_argument("action", choices=["list", "info", "build"], nargs="?", default="list")
-    engines.add_argument("name", nargs="?", help="which (info, build), or an .onnx file")
+    engines.add_argument("action", choices=["list", "info", "build", "import"], nargs="?", default="list")
+    engines.add_argument("name", nargs="?", help="which (info, build), or an .onnx file (import)")
     engines.add_argument(
         "--target",
         metavar="NAMES",
@@ -165,6 +166,18 @@ def build_parser() -> argparse.ArgumentParser:
         "several with commas (default ampere,sm75)",
     )
     engines.add_argument("--size", metavar="WxH", help="build for one input size (default: any)")
+    engines.add_argument(
+        "--frame", metavar="WxH", help="build what --engine tensorrt runs for a camera of that size"
+    )
+    for task in IMPORTS:
+        engines.add_argument(f"--{task}", action="store_true", help=f"import: its output for {task} is used")
+    engines.add_argument(
+        "--as",
+        dest="like",
+        metavar="CARD",
+        help="import: the ready-made card (`engines list`) or card file that fits it; none: ask the network",
+    )
+    engines.add_argument("--name", dest="called", metavar="NAME", help="import: what to call it")
     presets = add("presets", "named light rigs")
     presets.add_argument("action", choices=["list", "show", "save"], nargs="?", default="list")
     presets.add_argument("name", nargs="?", help="which (show, save)")
@@ -217,12 +230,19 @@ def dispatch(args: argparse.Namespace) -> int:
     from .commands import lists
 
     if args.command == "engines":
+        if args.action != "import" and (args.like or args.called or any(getattr(args, t) for t in IMPORTS)):
+            raise UsageError("--depth, --matte, --as, ...", todo="they belong to `engines import`")
         if args.action == "build":
             from .commands.engines import build_plans
 
-            return build_plans(args.name, args.target, args.size)
-        if args.target is not None or args.size is not None:
-            raise UsageError("--target and --size", todo="they belong to `engines build`")
+            return build_plans(args.name, args.target, args.size, args.frame)
+        if args.target is not None or args.size is not None or args.frame is not None:
+            raise UsageError("--target, --size and --frame", todo="they belong to `engines build`")
+        if args.action == "import":
+            from .commands.engines_import import import_network
+
+            tasks = tuple(task for task in IMPORTS if getattr(args, task))
+            return import_network(args.name, tasks, args.like, args.called)
         return lists.engines(args.action, args.name)
     if args.command == "presets":
         return lists.presets(args.action, args.name, settings_of(args))

@@ -4,8 +4,8 @@
 
 `--beside NETWORK ...` puts others into the same table, on the same pictures: earlier files of ours, or what
 `live-relight engines import` has made known (MiDaS, Depth Anything, Omnidata, DSINE, DAViD: whoever has the
-files). `--assets DIR` adds real clips and MediaPipe peers where they are present (real.py). `--relight DIR` scores
-the light pass instead, on pairs that `training.relight make` rendered (relight.py).
+files). `--assets DIR` adds real clips and MediaPipe peers where they are present (real.py). `--relight DIR`
+scores the light pass instead, on pairs that `training.relight make` rendered (relight.py).
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def fit(image: F32, size: tuple[int, int]) -> F32:
 def real_section(
     networks: dict[str, Predictor], assets: Path, size: tuple[int, int]
 ) -> tuple[str, dict[str, float]]:
-    """Markdown and, of the first of the networks, figures; an explanation instead of a table if files are missing."""
+    """Markdown and, of the first of the networks, figures; an explanation instead of a table if files are
+    missing."""
     folder, clips = assets / "peers" / "mediapipe", sorted((assets / "real").glob("*.[gm][ik][fv]"))
     if not folder.is_dir() or not clips:
         return f"\nNo real clips or MediaPipe files under {assets.name}: no figures on real people.\n", {}

@@ -160,7 +160,7 @@ def _nvidia_smi() -> str:
 
 
 def _tensorrt() -> Iterator[Finding]:
-    from ..geometry import cards, trt_library
+    from ..geometry import cards, tensorrt, trt_library
 
     library, why = trt_library.look()
     if library is None:
@@ -168,5 +168,10 @@ def _tensorrt() -> Iterator[Finding]:
         yield Finding("missing", "TensorRT", text, trt_library.how_to_install())
         return
     yield Finding("ok", "TensorRT", f"{library.title} ({library.origin}); `engines build` works")
-    fault = cards.find().fault or "this version compiles engines for it but does not run them yet"
-    yield Finding("missing", "TensorRT", f"not used: {fault}; the CPU engine is used")
+    missing, install = tensorrt.fault()
+    if missing:
+        yield Finding("missing", "TensorRT", f"not used: {missing}; the CPU engine is used", install)
+        return
+    # Whether it gave what the CPU gives, and sooner, the line `engine` above has found out.
+    card = cards.find().cards[0]
+    yield Finding("ok", "TensorRT", f"can run on {card.name} ({card.target}); `engine` says what is used")

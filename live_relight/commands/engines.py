@@ -6,13 +6,15 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from ..core.errors import EstimatorError
+from ..core.errors import EstimatorError, UsageError
+from ..core.settings import parse_size
 from ..core.stages import Estimator
-from ..geometry import build, network, trt_library
+from ..geometry import build, front, network, tensorrt, trt_library
 
 
 def backends(item: network.Network) -> list[tuple[str, str]]:
@@ -21,10 +23,13 @@ def backends(item: network.Network) -> list[tuple[str, str]]:
     from ..geometry.onnx import OnnxEstimator
     from ..geometry.openvino import OpenVinoEstimator
     from ..geometry.providers import available
+    from ..geometry.tensorrt import open_tensorrt
 
     ways: list[tuple[str, Callable[[], Estimator]]] = [("onnx", lambda: OnnxEstimator(item))]
     if importlib.util.find_spec("openvino"):
         ways.append(("openvino", lambda: OpenVinoEstimator(item)))
+    if trt_library.look()[0] is not None:
+        ways.append(("tensorrt", partial(open_tensorrt, item)))
     ways += [(p.name, partial(OnnxEstimator, item, 0, p)) for p in available()]
     found = []
     for name, make in ways:
@@ -38,12 +43,21 @@ def backends(item: network.Network) -> list[tuple[str, str]]:
     return found
 
 
-def build_plans(name: str | None, targets: str | None, size: str | None) -> int:
-    """Prints the path of each plan, one a line; everything else goes to stderr."""
+def build_plans(name: str | None, targets: str | None, size: str | None, frame: str | None = None) -> int:
+    """Prints the path of each plan, one a line; everything else goes to stderr. `frame`: a camera's size, for
+    which everything from its bytes on is compiled, as `--engine tensorrt` does at its first frame."""
     wanted = build.parse_targets(targets)
+    if frame is not None and size is not None:
+        raise UsageError(
+            "--size with --frame", todo="one of them: the network's size follows from the frame's"
+        )
     found = network.find_network(name or network.DEFAULT)
     network.verify(found)
-    shapes = build.shapes_for(found, size)
+    if frame is not None:
+        whole = front.form_for(found, parse_size(frame, "--frame"))
+        make: Callable[..., Path] = partial(tensorrt.build_fused, found, whole)
+    else:
+        make = partial(_plain, found, build.shapes_for(found, size))
     library = trt_library.require()
     _say(f"compiling with {library.title}")
     for target in wanted:
@@ -51,9 +65,13 @@ def build_plans(name: str | None, targets: str | None, size: str | None) -> int:
         # disable=None: no bar where stderr is no terminal.
         form = "{l_bar}{bar}| {elapsed}"
         with tqdm(desc=label, total=1.0, bar_format=form, leave=False, disable=None) as bar:
-            path = build.build(found, target, shapes, library, _say, partial(_show, bar))
+            path = make(target, library, _say, partial(_show, bar))
         print(path, flush=True)
     return 0
+
+
+def _plain(item: network.Network, shapes: build.Shapes, target: str, *rest: Any) -> Path:
+    return build.build(item, target, shapes, *rest)
 
 
 def _show(bar: Any, part: float) -> None:

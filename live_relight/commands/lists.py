@@ -28,9 +28,29 @@ def engines(action: str, name: str | None) -> int:
         for name, fault in ways:
             if fault:
                 print(f"{'':18} not with {name}: {fault}")
+    _imported()
     print(f"`--engine auto` takes the first of {', '.join(CARDS[1:])} that works, else onnx")
     _plans()
     return 0
+
+
+def _imported() -> None:
+    """The user's own networks, and the cards that are ready for well-known ones."""
+    from ..geometry import imported, network
+
+    for name in imported.find():
+        try:
+            item = network.find_network(name)
+            card = imported.card_of(item)
+        except LiveRelightError as error:
+            print(f"  {name:24} broken: {error}")
+            continue
+        size = item.path.stat().st_size / 1e6
+        about = card.texts.get("description", "your own")
+        print(f"  {name:24} {size:5.1f} MB  {about}: --engine auto:{name}")
+    print("your own networks: `engines import FILE.onnx --depth, --normal or --matte`; ready-made cards for:")
+    for name, card in imported.known().items():
+        print(f"  {name:24} {', '.join(card.outputs)}: {card.texts.get('title', '')}")
 
 
 def _plans() -> None:

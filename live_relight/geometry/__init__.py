@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ..core.errors import EstimatorError, UsageError, nearest
 from ..core.settings import ENGINES
 from ..core.stages import Estimator
 
+if TYPE_CHECKING:
+    from .fallback import Candidate
+    from .network import Network
+    from .providers import Provider
+
 
 def open_estimator(
     spec: str = "auto", threads: int = 0, say: Callable[[str], None] | None = None
 ) -> Estimator:
-    """`auto`, `onnx`, `openvino`, `analytic` or one of CARDS, each with `:NAME` of a network or file
-    (`onnx:my.onnx`). `say` gets a line when a card is given up, now or later; the default is the log.
+    """`auto`, `onnx`, `openvino`, `tensorrt`, `analytic` or one of CARDS, each with `:NAME` of a network or
+    file (`onnx:my.onnx`). `say` gets a line when a card is given up, now or later, and when a network is
+    compiled for it; the default is the log. Imported networks are named like ours, several with a + between
+    (`auto:my-depth+my-normals`): see trio.py.
 
-    `auto` is the first of CARDS that the installed ONNX Runtime has, that works and that is faster than the
-    CPU, else ONNX Runtime on the CPU; see docs/performance.md for the comparison with OpenVINO.
+    `auto` is TensorRT where it and a card for it are there, else the first of CARDS that the installed ONNX
+    Runtime has, that works and that is faster than the CPU, else ONNX Runtime on the CPU; see
+    docs/performance.md for the comparison with OpenVINO.
     """
     engine, _, name = spec.partition(":")
     if engine not in ENGINES:
         raise UsageError(f"--engine '{spec}'", "an unknown engine", todo=nearest(engine, ENGINES))
-    if engine == "tensorrt":
-        raise EstimatorError("engine tensorrt", "not in this version yet", todo="use --engine onnx")
     if engine == "analytic":
         from .analytic import AnalyticEstimator
 
         if name not in ("", "sphere", "plane"):
             raise UsageError(f"--engine '{spec}'", f"'{name}'", "analytic:sphere or analytic:plane")
         return AnalyticEstimator(name or "sphere")
+    from .imported import is_foreign, split
     from .network import DEFAULT, find_network, verify
 
-    network = find_network(name or DEFAULT)
-    verify(network)
+    networks = [find_network(part) for part in split(name or DEFAULT)]
+    for one in networks:
+        verify(one)
+    if len(networks) > 1 or is_foreign(networks[0]):
+        from .trio import open_trio
+
+        return open_trio(engine, networks, threads, say)
+    network = networks[0]
     if engine == "openvino":
         from .openvino import OpenVinoEstimator
 
@@ -43,9 +58,25 @@ def open_estimator(
         return OnnxEstimator(network, threads)
     from . import fallback, providers
 
-    candidates = [providers.find(engine)] if engine in providers.NAMES else providers.available()
+    say = say or fallback.warn
+    candidates = _candidates(engine, network, say)
     if engine == "gpu" and not candidates:
         titles = ", ".join(provider.title for provider in providers.ORDER)
         todo = "`live-relight doctor` says what to install, or use --engine onnx"
         raise EstimatorError("engine gpu", "an ONNX Runtime for the CPU alone", f"one with {titles}", todo)
-    return fallback.open_on_card(network, candidates, threads, say or fallback.warn, pick=engine == "auto")
+    return fallback.open_on_card(network, candidates, threads, say, pick=engine == "auto")
+
+
+def _candidates(engine: str, network: Network, say: Callable[[str], None]) -> list[Provider | Candidate]:
+    """What `engine` may run on, in the order to try. Raises EstimatorError where a name asks for what is not
+    there."""
+    from . import providers, tensorrt
+    from .fallback import Candidate
+
+    if engine in providers.NAMES:
+        return [providers.find(engine)]
+    compiled = Candidate("tensorrt", partial(tensorrt.open_tensorrt, network, say))
+    if engine == "tensorrt":
+        tensorrt.check(network)
+        return [compiled]
+    return [*([] if tensorrt.fault()[0] else [compiled]), *providers.available()]

@@ -1,4 +1,7 @@
-"""Networks compiled to TensorRT plans, ahead of time: no card is needed, but for the target `current`."""
+"""Networks compiled to TensorRT plans, ahead of time: no card is needed, but for the target `current`.
+
+`build` compiles a network as it is; what runs is compiled with everything around it (front.py, tensorrt.py).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..core.errors import EstimatorError, UsageError, nearest
 from ..core.paths import read_whole, reason
 from ..core.settings import parse_size, read_toml
-from . import cards, plans
+from . import cards, front, plans
 from .network import MOST, STRIDE, Network, input_size
 from .trt_library import Library
 
@@ -108,14 +113,14 @@ def build(
 ) -> Path:
     """The plan's file in the cache, compiled if it is not there. `say`: one line for people; `progress`: how
     much is done, 0..1. Raises EstimatorError, UsageError, SinkError."""
-    _check_target(library, target)
+    check_target(library, target)
     source = source_of(network)
     key = plans.Key(
         network=network.name,
         onnx=hashlib.sha256(source.data).hexdigest(),
         library=library.name,
         version=library.version,
-        target=_resolved(target),
+        target=resolved(target),
         precision=source.precision,
         shapes=str(shapes),
     )
@@ -123,9 +128,14 @@ def build(
 
 
 def compile_plan(
-    library: Library, source: Source, target: str, shapes: Shapes, progress: Callable[[float], None]
+    library: Library,
+    source: Source,
+    target: str,
+    shapes: Shapes | front.Form,
+    progress: Callable[[float], None],
 ) -> bytes:
-    """The library's work, in a thread of its own: a Ctrl-C must not travel through its callbacks.
+    """The library's work, in a thread of its own: a Ctrl-C must not travel through its callbacks. `shapes` is
+    a Form where the source is a fused graph.
 
     Raises EstimatorError with the library's own reason.
     """
@@ -143,28 +153,33 @@ def compile_plan(
         return work.result()
 
 
-def _compile(library: Library, source: Source, target: str, shapes: Shapes, monitor: Any) -> bytes:
+def _compile(
+    library: Library, source: Source, target: str, shapes: Shapes | front.Form, monitor: Any
+) -> bytes:
     api, what = library.api, f"network {source.path}"
     builder = _made(library, what, lambda: api.Builder(library.log.receiver))
     network = builder.create_network(1 << int(api.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = api.OnnxParser(network, library.log.receiver)
     if not parser.parse(source.data):
-        found = parser.get_error(0).desc() if parser.num_errors else _last(library)
+        found = parser.get_error(0).desc() if parser.num_errors else last_said(library)
         raise EstimatorError(what, _short(found), f"an ONNX file that {library.title} reads")
-    _check_network(network, api, what, shapes)
     config = builder.create_builder_config()
     config.progress_monitor = monitor
-    profile = builder.create_optimization_profile()
-    sizes = [(1, 3, h, w) for w, h in (shapes.smallest, shapes.best, shapes.largest)]
-    profile.set_shape("image", *sizes)
-    config.add_optimization_profile(profile)
+    if isinstance(shapes, front.Form):
+        _check_fused(network, api, what, shapes)  # every size in it is fixed
+    else:
+        _check_network(network, api, what, shapes)
+        profile = builder.create_optimization_profile()
+        sizes = [(1, 3, h, w) for w, h in (shapes.smallest, shapes.best, shapes.largest)]
+        profile.set_shape("image", *sizes)
+        config.add_optimization_profile(profile)
     _aim(config, library, target)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         expected = f"a network that {library.title} compiles"
         turing = target == "sm75" and source.precision != HALF  # multiplies matrices in float16 alone
         todo = "make its float16 form: python -m training.half FILE" if turing else ""
-        raise EstimatorError(f"{what} for {target}", _last(library), expected, todo)
+        raise EstimatorError(f"{what} for {target}", last_said(library), expected, todo)
     return bytes(plan)
 
 
@@ -178,7 +193,7 @@ def _aim(config: Any, library: Library, target: str) -> None:
         config.set_compute_capability(library.api.ComputeCapability.__members__[target.upper()], 0)
 
 
-def _check_target(library: Library, target: str) -> None:
+def check_target(library: Library, target: str) -> None:
     """Raises UsageError where the library does not know the target, EstimatorError where it needs a card."""
     if library.name == "tensorrt" and target not in (AMPERE, CURRENT):
         expected = f"{AMPERE} or {CURRENT} (only TensorRT for RTX compiles for other cards)"
@@ -194,7 +209,7 @@ def _check_target(library: Library, target: str) -> None:
             raise EstimatorError(f"--target {target}", fault, "a card in this machine", todo)
 
 
-def _resolved(target: str) -> str:
+def resolved(target: str) -> str:
     """`current` says nothing on another day, with another card: 'current-sm89'."""
     return f"{CURRENT}-{cards.find().cards[0].target}" if target == CURRENT else target
 
@@ -215,6 +230,21 @@ def _check_network(network: Any, api: Any, what: str, shapes: Shapes) -> None:
         raise EstimatorError(what, f"an input of {'x'.join(side)}", str(shapes), "--size with its own size")
 
 
+def _check_fused(network: Any, api: Any, what: str, form: front.Form) -> None:
+    """What front.py promises, as the library understood it. Raises EstimatorError."""
+    tensors = [network.get_input(i) for i in range(network.num_inputs)]
+    tensors += [network.get_output(i) for i in range(network.num_outputs)]
+    found = {t.name: (_shape(t), t.dtype) for t in tensors}
+    kinds: dict[type, Any] = {np.uint8: api.DataType.UINT8, np.float32: api.DataType.FLOAT}
+    wanted: dict[str, tuple[tuple[int, ...], Any]] = {}
+    wanted["frame"] = ((form.frame[1], form.frame[0], 3), api.DataType.UINT8)
+    for name, (shape, kind) in front.layout(form, "shading" in found).items():
+        wanted[name] = (shape, kinds[kind])
+    if found != wanted:
+        said = ", ".join(f"{t.name} {_shape(t)} {t.dtype.name}" for t in tensors)
+        raise EstimatorError(what, said, "a frame of bytes and a picture's geometry")
+
+
 def _shape(tensor: Any) -> tuple[int, ...]:
     """-1 where a side is free, () where even their number is not known."""
     try:
@@ -227,10 +257,11 @@ def _made(library: Library, what: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # the binding's own way to say that the library gave nothing
-        raise EstimatorError(f"{what} with {library.title}", _last(library) or str(error)) from None
+        raise EstimatorError(f"{what} with {library.title}", last_said(library) or str(error)) from None
 
 
-def _last(library: Library) -> str:
+def last_said(library: Library) -> str:
+    """The library's reason, from its log."""
     return _short(library.log.errors[0]) if library.log.errors else "no reason given"
 
 

@@ -7,6 +7,7 @@ import queue
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Event
 
 import numpy as np
@@ -129,28 +130,47 @@ class FallbackEstimator:
             helper.end()
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be faster than the CPU. `name`: for --engine; `make`: opens it, or raises EstimatorError;
+    `first`: seconds that the first frame of a size may take."""
+
+    name: str
+    make: Callable[[], Estimator]
+    first: float = FIRST
+
+
 def open_on_card(
-    network: Network, candidates: Sequence[Provider], threads: int = 0, say: Say = warn, pick: bool = False
+    network: Network,
+    candidates: Sequence[Provider | Candidate],
+    threads: int = 0,
+    say: Say = warn,
+    pick: bool = False,
 ) -> Estimator:
     """The first of `candidates` that starts and gives what the CPU gives, with the CPU behind it; the CPU
     where there is none, after a line for each that failed. `pick`: one that works and is no faster than the
     CPU is passed over, which is no failure and worth no line."""
     slow = OnnxEstimator(network, threads)
-    for provider in candidates:
+    for one in candidates:
+        candidate = one if isinstance(one, Candidate) else _through(one, network, threads)
         try:
-            fast = OnnxEstimator(network, threads, provider)
+            fast = candidate.make()
             fault = trial(fast, slow)
         except EstimatorError as error:
             fault = str(error)
         if fault:
-            say(f"--engine {provider.name} is not used: {fault}")
+            say(f"--engine {candidate.name} is not used: {fault}")
         elif pick and not faster(fast, slow):
             fast.close()
         else:
-            # What compiles for one size may take its time at a new one; the others have no excuse.
-            first = FIRST if provider.fixed else RESIZED
-            return FallbackEstimator(fast, lambda: slow, say, first)
+            return FallbackEstimator(fast, lambda: slow, say, candidate.first)
     return slow
+
+
+def _through(provider: Provider, network: Network, threads: int) -> Candidate:
+    # What compiles for one size may take its time at a new one; the others have no excuse.
+    first = FIRST if provider.fixed else RESIZED
+    return Candidate(provider.name, lambda: OnnxEstimator(network, threads, provider), first)
 
 
 def trial(fast: Estimator, slow: Estimator) -> str:

@@ -49,15 +49,20 @@ def list_networks() -> list[Network]:
 
 
 def find_network(name: str = DEFAULT) -> Network:
-    """A shipped network by name, or an .onnx file by path."""
+    """A shipped or an imported network by name, or an .onnx file by path."""
     if name.endswith(".onnx"):
         return _load(Path(name))
     known = {n.name: n for n in list_networks()}
     if not known:
         raise EstimatorError(f"network '{name}'", "no networks at all", todo="install live-relight again")
-    if name not in known:
-        raise EstimatorError(f"network '{name}'", "no such network", todo=nearest(name, known))
-    return known[name]
+    if name in known:
+        return known[name]
+    from .imported import find
+
+    own = find()
+    if name not in own:
+        raise EstimatorError(f"network '{name}'", "no such network", todo=nearest(name, [*known, *own]))
+    return _load(own[name])
 
 
 def verify(network: Network) -> None:
@@ -68,9 +73,8 @@ def verify(network: Network) -> None:
     except OSError as error:
         raise EstimatorError(f"network {network.path}", reason(error), "a file that can be read") from error
     if real != wanted:
-        raise EstimatorError(
-            f"network {network.path}", "a file that differs from its card", todo="install again"
-        )
+        todo = "import it again" if isinstance(network.card.get("input"), dict) else "install again"
+        raise EstimatorError(f"network {network.path}", "a file that differs from its card", todo=todo)
 
 
 def _load(path: Path) -> Network:

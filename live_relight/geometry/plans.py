@@ -2,7 +2,7 @@
 
 `NAME-LIBRARY-TARGET-SHAPES-KEY.plan` is the library's own file; `.json` beside it says what it was made from,
 with its checksum: a plan counts only if all of that agrees. A `.lock` keeps two programs from compiling one
-plan.
+plan. `.kernels` is what TensorRT for RTX made of a plan on this card, so that the next start need not.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from ..core.paths import own_folder, read_whole, reason
 from ..files import make_folder, write_whole
 from .trt_library import Library
 
+KERNELS = ".kernels"
+_SUM = hashlib.sha256().digest_size
 FORMAT = 1
 """Of the .json file; another number is another program's."""
 LARGEST = 2_000_000_000
@@ -36,8 +38,9 @@ ABANDONED = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Everything that a plan depends on. `onnx`: sha256 of the file that is compiled; `shapes`: '384x288',
-    or 'smallest..usual..largest'; `precision`: 'float16', or 'as given' for what the file itself says."""
+    """Everything that a plan depends on. `onnx`: sha256 of the file that is compiled, or front.digest;
+    `shapes`: '384x288', 'smallest..usual..largest', or 'frame to network' as in '1280x720 to 384x224';
+    `precision`: 'float16', or 'as given' for what the file itself says."""
 
     network: str
     onnx: str
@@ -92,9 +95,16 @@ def cache_folder() -> Path:
     return base / "live-relight" / "plans"
 
 
-def obtain(key: Key, library: Library, make: Callable[[], bytes], say: Callable[[str], None]) -> Path:
+def obtain(
+    key: Key,
+    library: Library,
+    make: Callable[[], bytes],
+    say: Callable[[str], None],
+    say_hits: bool = True,
+) -> Path:
     """The plan's file: the one that is there if it can be used, else what `make` gives, which is called once
-    however many programs ask at the same time. `say` takes lines for people.
+    however many programs ask at the same time. `say` takes lines for people; `say_hits`: also that nothing
+    was to be done.
 
     Raises SinkError where the cache cannot be written, and whatever `make` raises.
     """
@@ -109,7 +119,8 @@ def obtain(key: Key, library: Library, make: Callable[[], bytes], say: Callable[
         except _UnusableError as fault:
             say(f"{path.name}: {fault}; compiling it again")
         else:
-            say(f"{key.network} for {key.target}, {key.shapes}: compiled already")
+            if say_hits:
+                say(f"{key.network} for {key.target}, {key.shapes}: compiled already")
             return path
         start = time.perf_counter()
         plan = make()
@@ -157,6 +168,21 @@ def header_faults(plan: bytes, library: Library) -> tuple[str, ...]:
     _, found = runtime.get_engine_validity(plan[: runtime.engine_header_size])
     names = library.api.EngineInvalidityDiagnostics.__members__
     return tuple(name for name, bit in names.items() if int(bit) & int(found))
+
+
+def load_kernels(plan: Path) -> bytes:
+    """What was kept beside a plan, b'' where there is nothing whole. Whether it fits this card and driver the
+    library looks at itself."""
+    try:
+        data = read_whole(plan.with_suffix(KERNELS), LARGEST)
+    except OSError:
+        return b""
+    return data[_SUM:] if hashlib.sha256(data[_SUM:]).digest() == data[:_SUM] else b""
+
+
+def store_kernels(plan: Path, data: bytes) -> None:
+    """Raises SinkError."""
+    write_whole(plan.with_suffix(KERNELS), hashlib.sha256(data).digest() + data)
 
 
 def list_plans() -> list[Plan]:
@@ -212,6 +238,7 @@ def _tidy(path: Path, key: Key, say: Callable[[str], None]) -> None:
             if key.replaces(made_from):
                 old.unlink()
                 card.unlink()
+                old.with_suffix(KERNELS).unlink(missing_ok=True)
                 say(f"{old.name}: of another version of the network or of the library; removed")
     for part in path.parent.glob(".*.part"):
         with contextlib.suppress(OSError):

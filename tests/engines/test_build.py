@@ -188,6 +188,9 @@ def test_command_prints_paths_alone_and_compiles_once(cache: Path, capfd: pytest
         (["build", "none"], 1, "no such network"),
         (["build", "/no/net.onnx"], 1, "net.onnx"),
         (["list", "--target", "sm89"], 2, "engines build"),
+        (["list", "--frame", "640x480"], 2, "engines build"),
+        (["build", "--frame", "640x480", "--size", "256x192"], 2, "one of them"),
+        (["build", "--frame", "9x9"], 2, "16 to"),
         pytest.param(["build", "--target", "current"], 1, "no NVIDIA", marks=NO_CARD),
     ],
 )
@@ -200,6 +203,27 @@ def test_mistakes_are_one_line(
     assert not out
     assert len(err.splitlines()) <= 2
     assert not list(cache.glob("*.plan"))
+
+
+@needs_wheels
+def test_a_cameras_plan_is_compiled_ahead_and_found_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    build_it = ["engines", "build", "fast", "--target", "ampere", "--frame", "640x480"]
+    assert main(build_it) == 0
+    first = capsys.readouterr()
+    plan = Path(first.out.strip())
+    assert plan.stat().st_size > 1_000_000
+    assert "640x480" in plan.name
+    assert "compiled in" in first.err
+    made = plan.stat().st_mtime_ns
+    assert main(build_it) == 0
+    assert capsys.readouterr().out == first.out
+    assert plan.stat().st_mtime_ns == made
+    assert main([*build_it[:-1], "1280x720"]) == 0
+    assert Path(capsys.readouterr().out.strip()) != plan
+    assert plan.exists()
 
 
 @needs_wheels

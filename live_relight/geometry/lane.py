@@ -1,0 +1,164 @@
+"""One frame size on a card: the plan that is loaded, its buffers, and how a frame goes through.
+
+Has never run on a card; see tensorrt.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import EstimatorError, LiveRelightError
+from ..core.frames import Image
+from ..core.paths import read_whole, reason
+from . import build, cuda, front, plans
+from .trt_library import Library
+
+FIRST = 50.0
+"""Seconds for a size's first frame, when the library may still make kernels."""
+ALIGNED = 256
+"""Bytes: where an output may start."""
+
+
+class Lane:
+    """One frame size: its plan on the card, its buffers, and how a frame is started. Not for two threads at
+    once."""
+
+    def __init__(
+        self,
+        device: cuda.Device,
+        library: Library,
+        runtime: Any,
+        plan: Path,
+        form: front.Form,
+        graphs: bool,
+    ) -> None:
+        self._device, self._library, self._what = device, library, f"plan {plan.name}"
+        self._arena = cuda.Arena(device)
+        self._engine: Any = None
+        self._context: Any = None
+        self._graph: Any = None
+        self._config: Any = None
+        self._kernels: Any = None
+        self._fitted = False
+        library.log.clear()
+        try:
+            self._engine = self._needed(runtime.deserialize_cuda_engine(_bytes(plan)))
+            self._context = self._needed(self._new_context(plan, graphs))
+            self._place(form)
+            self._start(graphs)
+            self._keep_kernels(plan)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, image: Image, patience: float) -> dict[str, Any]:
+        """The outputs by name, in memory that nobody else has. Raises EstimatorError."""
+        np.copyto(self._above, image)
+        if self._graph is not None:
+            self._device.call("cudaGraphLaunch", self._graph, self._device.stream)
+        else:
+            self._enqueue()
+        cuda.wait(self._device, self._event, patience)
+        block = self._below.copy()
+        return {
+            name: block[start : start + size].view(kind).reshape(shape)
+            for name, (start, size, shape, kind) in self._parts.items()
+        }
+
+    def close(self) -> None:
+        """The library's things before the memory that they were told of."""
+        self._graph = self._context = self._config = self._kernels = self._engine = None
+        self._arena.close()
+
+    def _new_context(self, plan: Path, graphs: bool) -> Any:
+        """With the library's own graphs and kept kernels, where it knows of them."""
+        api, engine = self._library.api, self._engine
+        self._own_graphs = hasattr(api, "CudaGraphStrategy")
+        if not self._own_graphs:
+            return engine.create_execution_context()
+        config = self._config = self._needed(engine.create_runtime_config())
+        strategy = api.CudaGraphStrategy
+        config.cuda_graph_strategy = strategy.WHOLE_GRAPH_CAPTURE if graphs else strategy.DISABLED
+        self._kernels = config.create_runtime_cache()
+        if self._kernels is not None:
+            kept = plans.load_kernels(plan)
+            self._fitted = bool(kept) and bool(self._kernels.deserialize(kept))
+            config.set_runtime_cache(self._kernels)
+            self._library.log.clear()  # that it did not fit is no error
+        return engine.create_execution_context(runtime_config=config)
+
+    def _place(self, form: front.Form) -> None:
+        """Buffers: one for the frame, one for all outputs, each on the card and in pinned memory."""
+        width, height = form.frame
+        names = self._check(form)
+        self._parts: dict[str, tuple[int, int, tuple[int, ...], type]] = {}
+        total = 0
+        for name, (shape, kind) in front.layout(form, "shading" in names).items():
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize
+            self._parts[name] = (total, size, shape, kind)
+            total += -(-size // ALIGNED) * ALIGNED
+        self._in, self._out = self._arena.on_card(width * height * 3), self._arena.on_card(total)
+        self._flat, self._below = self._arena.pinned(width * height * 3), self._arena.pinned(total)
+        self._above = self._flat.reshape(height, width, 3)
+        self._event = self._arena.event()
+        self._needed(self._context.set_tensor_address("frame", self._in))
+        for name, (start, *_) in self._parts.items():
+            self._needed(self._context.set_tensor_address(name, self._out + start))
+
+    def _check(self, form: front.Form) -> list[str]:
+        """That the plan is what front.py promises. Returns the names of what goes in and comes out."""
+        engine, kinds = self._engine, self._library.api.DataType
+        names = [str(engine.get_tensor_name(i)) for i in range(engine.num_io_tensors)]
+        wanted: dict[str, tuple[tuple[int, ...], Any]] = {}
+        wanted["frame"] = ((form.frame[1], form.frame[0], 3), kinds.UINT8)
+        for name, (shape, kind) in front.layout(form, "shading" in names).items():
+            wanted[name] = (shape, kinds.UINT8 if kind is np.uint8 else kinds.FLOAT)
+        found = {n: (tuple(engine.get_tensor_shape(n)), engine.get_tensor_dtype(n)) for n in names}
+        if found != wanted:
+            raise EstimatorError(self._what, f"{sorted(found)} of other shapes", str(form), "remove it")
+        return names
+
+    def _start(self, graphs: bool) -> None:
+        """Two black frames: the library makes its kernels in the first and what graphs it makes by then in
+        the second. Then what remains to be captured is."""
+        self._above[:] = 0
+        for _ in range(2):
+            self._enqueue()
+            cuda.wait(self._device, self._event, FIRST)
+        if graphs and not self._own_graphs:
+            with contextlib.suppress(EstimatorError):  # it works without
+                self._graph = self._arena.captured(self._enqueue)
+
+    def _enqueue(self) -> None:
+        """Upload, network, download, on the stream."""
+        device = self._device
+        cuda.upload(device, self._in, self._flat)
+        if not self._context.execute_async_v3(int(device.stream)):
+            raise EstimatorError(self._what, build.last_said(self._library), "a plan that runs")
+        cuda.download(device, self._below, self._out)
+
+    def _keep_kernels(self, plan: Path) -> None:
+        """So that the next start is quicker; a cache that cannot be written is no reason to stop."""
+        if self._kernels is None or self._fitted:
+            return
+        with contextlib.suppress(LiveRelightError):
+            data = self._kernels.serialize()
+            if data is not None and len(bytes(data)):
+                plans.store_kernels(plan, bytes(data))
+
+    def _needed(self, thing: Any) -> Any:
+        """What the library gave; it says None or False where it failed, and why in its log."""
+        if thing is None or thing is False:
+            raise EstimatorError(self._what, build.last_said(self._library), "a plan that runs on this card")
+        return thing
+
+
+def _bytes(plan: Path) -> bytes:
+    try:
+        return read_whole(plan, plans.LARGEST)
+    except OSError as error:
+        raise EstimatorError(f"plan {plan}", reason(error), "a file that can be read") from None

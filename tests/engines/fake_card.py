@@ -1,0 +1,230 @@
+"""A card that is none: stands for CUDA's bindings and for TensorRT's running half, with plain memory.
+
+Only for the logic around them (what is made once, captured, copied, released, given up); that the real ones
+have these names is a test of its own, and what a card computes is a matter for the tests marked `gpu`. A
+"plan" here is the fused ONNX graph itself, run by ONNX Runtime on the CPU at the addresses that were set.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from enum import Enum, IntEnum
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+
+class Status(Enum):
+    cudaSuccess = 0
+    cudaErrorMemoryAllocation = 2
+    cudaErrorNotReady = 600
+    cudaErrorIllegalAddress = 700
+    cudaErrorStreamCaptureUnsupported = 900
+
+
+class FakeCuda:
+    """`cuda.bindings.runtime`. Work is done when it is enqueued; while a capture runs it is recorded."""
+
+    cudaError_t = Status
+    cudaHostAllocDefault, cudaStreamNonBlocking, cudaEventDisableTiming = 0, 1, 2
+    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
+
+    def __init__(self) -> None:
+        self.live: dict[int, Any] = {}
+        """What was made and not released, by address or number."""
+        self.calls: dict[str, int] = {}
+        self.recorded: list[Callable[[], None]] | None = None
+        self.query = Status.cudaSuccess
+        """What events answer."""
+        self.capturable = True
+        self.memory = 1 << 30
+        self._next = 1000
+
+    def put(self, work: Callable[[], None]) -> None:
+        """On the stream."""
+        if self.recorded is None:
+            work()
+        else:
+            self.recorded.append(work)
+
+    def _count(self, name: str) -> None:
+        self.calls[name] = self.calls.get(name, 0) + 1
+
+    def _make(self, thing: Any, size: int = 0) -> tuple[Status, int]:
+        if size > self.memory:
+            return Status.cudaErrorMemoryAllocation, 0
+        self._next += 1
+        key = thing.ctypes.data if isinstance(thing, np.ndarray) else self._next
+        self.live[key] = thing
+        return Status.cudaSuccess, key
+
+    def _drop(self, key: int) -> tuple[Status]:
+        del self.live[int(key)]
+        return (Status.cudaSuccess,)
+
+    def cudaGetDeviceCount(self) -> tuple[Status, int]:
+        return Status.cudaSuccess, 1
+
+    def cudaSetDevice(self, index: int) -> tuple[Status]:
+        return (Status.cudaSuccess,)
+
+    def cudaGetDeviceProperties(self, index: int) -> tuple[Status, Any]:
+        return Status.cudaSuccess, SimpleNamespace(name=b"Fake Card")
+
+    def cudaGetErrorName(self, status: Status) -> tuple[Status, bytes]:
+        return Status.cudaSuccess, status.name.encode()
+
+    def cudaGetErrorString(self, status: Status) -> tuple[Status, bytes]:
+        return Status.cudaSuccess, b"as the test asked"
+
+    def cudaMemGetInfo(self) -> tuple[Status, int, int]:
+        return Status.cudaSuccess, self.memory, self.memory
+
+    def cudaGetLastError(self) -> tuple[Status]:
+        return (Status.cudaSuccess,)
+
+    def cudaMalloc(self, size: int) -> tuple[Status, int]:
+        self._count("cudaMalloc")
+        return self._make(np.zeros(size, np.uint8), size)
+
+    def cudaHostAlloc(self, size: int, flags: int) -> tuple[Status, int]:
+        self._count("cudaHostAlloc")
+        return self._make(np.zeros(size, np.uint8))
+
+    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[Status, int]:
+        return self._make("stream")
+
+    def cudaEventCreateWithFlags(self, flags: int) -> tuple[Status, int]:
+        return self._make("event")
+
+    cudaFree = cudaFreeHost = cudaStreamDestroy = cudaEventDestroy = _drop
+    cudaGraphExecDestroy = cudaGraphDestroy = _drop
+
+    def cudaMemcpyAsync(self, to: int, source: int, size: int, kind: int, stream: int) -> tuple[Status]:
+        self._count("cudaMemcpyAsync")
+        self.put(lambda: ctypes.memmove(to, source, size))
+        return (Status.cudaSuccess,)
+
+    def cudaEventRecord(self, event: int, stream: int) -> tuple[Status]:
+        return (Status.cudaSuccess,)
+
+    def cudaEventQuery(self, event: int) -> tuple[Status]:
+        return (self.query,)
+
+    def cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[Status]:
+        self.recorded = []
+        return (Status.cudaSuccess,)
+
+    def cudaStreamEndCapture(self, stream: int) -> tuple[Status, int]:
+        recorded, self.recorded = self.recorded, None
+        if not self.capturable:
+            return Status.cudaErrorStreamCaptureUnsupported, 0
+        return self._make(recorded)
+
+    def cudaGraphInstantiate(self, graph: int, flags: int) -> tuple[Status, int]:
+        return self._make(self.live[graph])
+
+    def cudaGraphLaunch(self, graph: int, stream: int) -> tuple[Status]:
+        self._count("cudaGraphLaunch")
+        for work in self.live[graph]:
+            work()
+        return (Status.cudaSuccess,)
+
+
+class Kind(IntEnum):
+    FLOAT = 0
+    UINT8 = 5
+
+
+class FakeApi:
+    """TensorRT's module: only what runs plans. `rtx`: with what only TensorRT for RTX has."""
+
+    DataType = Kind
+
+    def __init__(self, cuda: FakeCuda, rtx: bool) -> None:
+        self.cuda = cuda
+        self.runs = 0
+        self.refuses = ""
+        """'engine': plans are refused; 'graphs': contexts with graphs; 'run': every frame."""
+        self.kernels: list[bytes] = []
+        """What runtime caches were given."""
+        self.contexts: list[Any] = []
+        if rtx:
+            self.CudaGraphStrategy = SimpleNamespace(DISABLED="disabled", WHOLE_GRAPH_CAPTURE="whole")
+        api = self
+
+        class Runtime:
+            def __init__(self, log: Any) -> None:
+                pass
+
+            def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
+                return None if api.refuses == "engine" else Engine(api, plan)
+
+        self.Runtime = Runtime
+
+
+class Engine:
+    def __init__(self, api: FakeApi, plan: bytes) -> None:
+        self.api = api
+        self.session = ort.InferenceSession(plan, providers=["CPUExecutionProvider"])
+        self.inputs = {v.name: v for v in self.session.get_inputs()}
+        self.outputs = {v.name: v for v in self.session.get_outputs()}
+        self.all = self.inputs | self.outputs
+        self.num_io_tensors = len(self.all)
+
+    def get_tensor_name(self, index: int) -> str:
+        return list(self.all)[index]
+
+    def get_tensor_shape(self, name: str) -> list[int]:
+        return list(self.all[name].shape)
+
+    def get_tensor_dtype(self, name: str) -> Kind:
+        return Kind.UINT8 if "uint8" in self.all[name].type else Kind.FLOAT
+
+    def create_runtime_config(self) -> Any:
+        api = self.api
+        cache = SimpleNamespace(
+            deserialize=lambda data: api.kernels.append(data) or True, serialize=lambda: b"kernels"
+        )
+        return SimpleNamespace(
+            cuda_graph_strategy="", create_runtime_cache=lambda: cache, set_runtime_cache=lambda cache: True
+        )
+
+    def create_execution_context(self, runtime_config: Any = None) -> Context | None:
+        strategy = getattr(runtime_config, "cuda_graph_strategy", None)
+        self.api.contexts.append(strategy)
+        if self.api.refuses == "graphs" and strategy == "whole":
+            return None
+        return Context(self)
+
+
+class Context:
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.places = engine, dict[str, int]()
+
+    def set_tensor_address(self, name: str, place: int) -> bool:
+        self.places[name] = place
+        return name in self.engine.all
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        if self.engine.api.refuses == "run":
+            return False
+        self.engine.api.cuda.put(self._run)
+        return True
+
+    def _run(self) -> None:
+        self.engine.api.runs += 1
+        names = list(self.engine.outputs)
+        found = self.engine.session.run(names, {"frame": self._at("frame")})
+        for name, value in zip(names, found, strict=True):
+            self._at(name)[...] = value
+
+    def _at(self, name: str) -> np.ndarray:
+        shape = tuple(self.engine.get_tensor_shape(name))
+        kind = np.uint8 if self.engine.get_tensor_dtype(name) == Kind.UINT8 else np.float32
+        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        return np.frombuffer((ctypes.c_uint8 * size).from_address(self.places[name]), kind).reshape(shape)
