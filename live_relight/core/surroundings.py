@@ -72,11 +72,11 @@ def softboxes() -> Floats:
 
 def window() -> Floats:
     """One large window at the left with the sky in it; a room with warm walls and a lamp at the far right."""
-    room = _room(_kelvin(4800) * 0.16, _kelvin(3900) * 0.08)
+    room = _room(_kelvin(4600) * 0.13, _kelvin(3700) * 0.065)
     glass = _panel(-72, 14, 64, 70, 3.0) * (1.0 - 0.8 * _panel(-72, 14, 2.5, 80, 1.0))
     glass = glass * (1.0 - 0.8 * _panel(-72, 20, 80, 2.5, 1.0))
     room += glass * _kelvin(7200) * (2.6 + 0.03 * _EL)[..., None]
-    return room + _glow(100, 5, 14) * _kelvin(3300) * 1.1
+    return room + _glow(100, 5, 14) * _kelvin(3100) * 0.9
 
 
 def overcast() -> Floats:
