@@ -28,8 +28,8 @@ OUTPUTS = ("normal", "depth", "alpha", "shading")
 
 
 def outputs_of(model: GeometryNet) -> tuple[str, ...]:
-    """Names in the network's order; only a joint one says how the picture's own light falls."""
-    return OUTPUTS if model.config.joint else OUTPUTS[:3]
+    """Names in the network's order; only a joint one may say how the picture's own light falls."""
+    return OUTPUTS if model.tells else OUTPUTS[:3]
 
 
 TOLERANCE = 1e-4
@@ -108,7 +108,7 @@ def description(model: GeometryNet) -> str:
     """A few words for people."""
     form = "for CPUs, matte at full size" if model.config.fast else "everything at full size"
     form += ", faces with relief" if model.config.relief else ""
-    form += ", the light that is there" if model.config.joint else ""
+    form += ", the light that is there" if model.tells else ""
     return f"{parameters(model) / 1e6:.1f} million parameters, {form}"
 
 
@@ -166,8 +166,9 @@ def run(args: argparse.Namespace) -> None:
     from training.half import write_half
     from training.synth.make import commit
 
-    model = load_model(str(args.checkpoint))
-    export(fold(load_model(str(args.checkpoint))), args.out.with_suffix(".new.onnx"))
+    model, folded = load_model(str(args.checkpoint)), fold(load_model(str(args.checkpoint)))
+    model.tells = folded.tells = model.tells and not args.no_shading
+    export(folded, args.out.with_suffix(".new.onnx"))
     fresh = args.out.with_suffix(".new.onnx")
     error = largest_error(model, fresh)
     if error > TOLERANCE:
@@ -197,6 +198,11 @@ def main(argv: list[str] | None = None) -> None:
         "--after", type=Path, nargs="*", default=[], help="checkpoints of the runs that this one went on from"
     )
     parser.add_argument("--commit", default="")
+    parser.add_argument(
+        "--no-shading",
+        action="store_true",
+        help="leave out what a joint network says of the light that is there",
+    )
     run(parser.parse_args(argv))
 
 

@@ -214,6 +214,8 @@ class GeometryNet(nn.Module):
             raise ValueError("relief goes with a fast network only")
         if self.config.joint and not self.config.relief:
             raise ValueError("joint says how relief is worked out: it needs a width for it")
+        self.tells = self.config.joint
+        """Whether `forward` gives the shading; a plain attribute, for an export without it."""
         features = width[-1] if self.config.joint else 0
         self.relief = Relief(self.config.relief, features) if self.config.relief else None
         nn.init.normal_(self.head.weight, std=0.01)
@@ -263,7 +265,7 @@ class GeometryNet(nn.Module):
         limit = self.config.log_depth_limit
         depth = torch.exp(torch.clamp(raw[:, 3:4], -limit, limit))
         told = (normal, depth, torch.sigmoid(raw[:, 4:5]))
-        return (*told, raw[:, 6:7]) if self.config.joint else told
+        return (*told, raw[:, 6:7]) if self.tells else told
 
 
 def half_cover(matte: Tensor) -> Tensor:

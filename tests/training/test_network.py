@@ -203,3 +203,26 @@ def test_evaluate_prints_the_baselines(data, tmp_path, capsys):
 def test_missing_data_is_one_line(tmp_path, capsys):
     assert evaluate.main(["--data", str(tmp_path), "--model", str(tmp_path / "none.onnx")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_middle_of_two_networks(tmp_path, capsys):
+    from training import blend
+
+    torch.manual_seed(5)
+    one, two = (
+        GeometryNet(ModelConfig(fast=True, relief=8)),
+        GeometryNet(ModelConfig(fast=True, relief=8, joint=True)),
+    )
+    paths = [str(tmp_path / name) for name in ("a.pt", "b.pt", "c.pt")]
+    save_checkpoint(paths[0], one, step=3, seconds=1.5)
+    save_checkpoint(paths[1], two, step=4, seconds=2.0)
+    assert blend.main([*paths[:2], "--out", paths[2], "--share", "0.25"]) == 0
+    made = load_model(paths[2])
+    assert made.config == one.config
+    torch.testing.assert_close(
+        made.head.weight, 0.75 * one.head.weight + 0.25 * two.head.weight, rtol=1e-5, atol=1e-7
+    )
+    assert torch.load(paths[2], weights_only=True)["step"] == 7
+    assert blend.main([paths[1], paths[0], "--out", str(tmp_path / "d.pt")]) == 1  # the second lacks the link
+    assert "relief.link" in capsys.readouterr().err
+    assert not (tmp_path / "d.pt").exists()
