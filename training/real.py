@@ -85,7 +85,8 @@ def real_section(
         mark = f"{np.mean(overlap[name]):.3f}" if name in overlap else "–"
         shares = " | ".join(f"{100 * s[f'within_{x}']:.0f} %" for x in metrics.LIMITS)
         rows.append(f"| {name} | {s['mean']:.1f}° | {s['median']:.1f}° | {shares} | {mark} |")
-        numbers[f"real_face_{name.split()[0]}_mean_deg"] = round(s["mean"], 2)
+        if name not in names[1 : len(networks)]:
+            numbers[f"real_face_{name.split()[0]}_mean_deg"] = round(s["mean"], 2)
     numbers["real_matte_iou"] = round(float(np.mean(overlap[names[0]])), 4)
     text = SECTION.format(frames=seen, clips=len(clips), faces=faces, rows="\n".join(rows))
     return text, numbers

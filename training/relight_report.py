@@ -87,8 +87,9 @@ INTRO = """# Relighting against the truth
 
 Written by `python -m training.evaluate --relight`. {count} pairs of held-out synthetic people: a picture
 under a soft light of a kind people sit in, and the true picture with the application's lights added to it or
-instead of it, sources of their real size with the shadows that they cast ({samples} points a source). PSNR in
-dB over the person (alpha above one half), values encoded as sRGB, 0..1, means over the pairs.
+instead of it, sources of their real size with the shadows that they cast ({samples} points a source); ours
+cast theirs as well, fills included. PSNR in dB over the person (alpha above one half), values encoded as
+sRGB, 0..1, means over the pairs.
 
 {table}
 
