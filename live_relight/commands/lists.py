@@ -29,7 +29,7 @@ def engines(action: str, name: str | None) -> int:
             if fault:
                 print(f"{'':18} not with {name}: {fault}")
     _imported()
-    print(f"`--engine auto` takes the first of {', '.join(CARDS[1:])} that works, else onnx")
+    print(f"`--engine auto` takes the first of tensorrt, {', '.join(CARDS[1:])} that works, else onnx")
     _plans()
     return 0
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .. import resize
+
 HALF, AREA, LINEAR, MIXED = "half", "area", "linear", "mixed"
 """Ways to resample: means of 2 x 2, means of areas, between neighbours, and what OpenCV does when it is asked
 for areas and one side grows: between neighbours with other weights."""
@@ -17,16 +19,18 @@ Size = tuple[int, int]
 
 
 def steps(frame: Size, small: Size) -> list[tuple[Size, str]]:
-    """How `resize.resized` goes from the frame to the small picture: (width, height) after each, and how."""
-    w, h = frame
+    """`resize.steps` with what OpenCV does in each: (width, height) after it, and which of the four ways."""
     found: list[tuple[Size, str]] = []
-    while w >= 2 * small[0] and h >= 2 * small[1]:
-        exact = w % 2 == 0 and h % 2 == 0
-        w, h = w // 2, h // 2
-        found.append(((w, h), HALF if exact else AREA))
-    if (w, h) != small:
-        area = AREA if w >= small[0] and h >= small[1] else MIXED
-        found.append((small, area if w > 2 * small[0] or h > 2 * small[1] else LINEAR))
+    w, h = frame
+    for (to_w, to_h), way in resize.steps(frame, small):
+        if way == cv2.INTER_LINEAR:
+            how = LINEAR
+        elif (w, h) == (2 * to_w, 2 * to_h):
+            how = HALF
+        else:
+            how = AREA if w >= to_w and h >= to_h else MIXED
+        found.append(((to_w, to_h), how))
+        w, h = to_w, to_h
     return found
 
 

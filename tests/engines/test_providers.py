@@ -293,4 +293,5 @@ def test_list_says_what_runs_a_network_here(small: Network, tmp_path: Path) -> N
         [sys.executable, "-m", "live_relight", "engines", "list"], capture_output=True, text=True, check=True
     )
     assert done.stdout.count("runs here with: onnx, openvino") == len(list_networks())
-    assert f"the first of {', '.join(providers.NAMES)} that works, else onnx" in done.stdout
+    order = ", ".join(("tensorrt", *providers.NAMES))
+    assert f"the first of {order} that works, else onnx" in done.stdout
