@@ -204,10 +204,13 @@ def make_batch(items: list[dict[str, NDArray[np.float32]]]) -> dict[str, Tensor]
     return out
 
 
-def draw_batch(rng: np.random.Generator, pool: Pool, batch: int, size: tuple[int, int]) -> dict[str, Tensor]:
-    """A random augmented batch."""
+def draw_batch(
+    rng: np.random.Generator, pool: Pool, batch: int, size: tuple[int, int], heads: float = 0.0
+) -> dict[str, Tensor]:
+    """A random augmented batch; a share `heads` of it, 0..1, only heads and what is round them."""
     items = []
     for k in rng.integers(0, len(pool.index), batch):
         record, picture = pool.index[int(k)]
-        items.append(load_item(rng, record, picture, size, True))
+        near = heads > 0 and rng.random() < heads
+        items.append(load_item(rng, record, picture, size, True, head=near))
     return make_batch(items)

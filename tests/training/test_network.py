@@ -13,6 +13,7 @@ import torch
 
 from training import evaluate, export
 from training.model import (
+    LARGE_WIDTHS,
     GeometryNet,
     ModelConfig,
     load_matching,
@@ -76,7 +77,22 @@ def test_outputs_have_the_contract_s_shapes_and_ranges(width, height, fast):
 
 
 def test_sizes_stay_small():
-    assert parameters(GeometryNet(ModelConfig(fast=True))) < parameters(GeometryNet()) < 5_000_000
+    assert parameters(GeometryNet(ModelConfig(fast=True))) <= 2_000_000
+    assert parameters(GeometryNet(ModelConfig(fast=True, relief=16))) <= 5_000_000
+    large = ModelConfig(LARGE_WIDTHS, fast=True, relief=24, large=True)
+    assert 5_000_000 < parameters(GeometryNet(large)) <= 10_000_000
+    with pytest.raises(ValueError, match="needs fast"):
+        GeometryNet(ModelConfig(large=True))
+
+
+def test_a_large_one_trains_and_exports(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 2),))
+    form = {"fast": True, "relief": 24, "joint": True, "large": True}
+    train(TrainConfig(str(data), str(tmp_path), steps=1, threads=1, **form))  # from ImageNet's weights
+    model = load_model(str(tmp_path / "last.pt"))
+    model.tells = False
+    export.export(export.fold(model), tmp_path / "large.onnx")
+    assert export.largest_error(model, tmp_path / "large.onnx") < 1e-4
 
 
 def test_another_form_starts_from_what_fits(tmp_path):
@@ -106,6 +122,7 @@ def test_a_tiny_training_runs_and_resumes(data, tmp_path, monkeypatch):
 
 def test_overfitting_lowers_the_loss(data):
     from training.data import Pool, load_item, make_batch
+    from training.device import join
     from training.losses import Weights
     from training.train import make_optimizer, train_step
 
@@ -115,7 +132,8 @@ def test_overfitting_lowers_the_loss(data):
     batch = make_batch([load_item(rng, *pool.index[k], (64, 64), False) for k in (0, 4)])
     model = GeometryNet().train()
     optimizer = make_optimizer(model, TrainConfig("", ""))
-    losses = [sum(train_step(model, optimizer, batch, Weights()).values()) for _ in range(24)]
+    place, weights = join("cpu"), Weights()
+    losses = [float(sum(train_step(model, optimizer, batch, weights, place).values())) for _ in range(24)]
     assert np.mean(losses[-3:]) < 0.6 * losses[0]
 
 

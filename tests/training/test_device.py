@@ -1,0 +1,185 @@
+"""Data cut on a device against data cut on the host; several processes of torchrun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.data import Pool, crop_box, load_item
+from training.device import DevicePool, join
+from training.schedule import Phase
+from training.synth.parts import PARTS
+from training.synth.shards import Sample, write_shard
+from training.train import Progress, TrainConfig, drawn_there
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH, HEIGHT = 128, 96
+
+
+def person(key: str, rng: np.random.Generator) -> Sample:
+    """A smooth picture with a smooth 'person', eyes in its middle; two pictures."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    cx, cy, r = rng.uniform(45, 80), rng.uniform(40, 56), rng.uniform(20, 34)
+    u, v = (x - cx) / r, -(y - cy) / r
+    on = (u * u + v * v) < 1
+    n = np.stack([u, v, np.sqrt(np.clip(1 - u * u - v * v, 0, 1))], -1) * on[..., None]
+    wave = np.stack([np.sin(x / 9 + k) * np.cos(y / 7 - k) for k in range(3)], -1)
+    part = np.where(on, PARTS.index("skin"), 0)
+    part[np.hypot(x - cx, y - cy) < 4] = PARTS.index("eyes")
+    arrays = {
+        "colour": np.stack([(120 + 90 * wave).astype(np.uint8), (100 + 60 * wave).astype(np.uint8)]),
+        "normal": np.round(n * 127).astype(np.int8),
+        "depth": np.where(on, 0.7 - 0.1 * n[..., 2], 0).astype(np.float16),
+        "alpha": (on * 255).astype(np.uint8),
+        "part": part.astype(np.uint8),
+        "albedo": np.round(on[..., None] * (150 + 40 * wave)).astype(np.uint8),
+    }
+    return Sample(key, arrays, {"tan": 0.6})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("device")
+    rng = np.random.default_rng(1)
+    write_shard(folder / "shard_00000.tar", [person(str(k), rng) for k in range(6)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pool(data):
+    return DevicePool(data, torch.device("cpu"))
+
+
+def both(data, pool, box, size, mirror=False):
+    """Picture 3 cut by the pool, and by data.py: name -> channels-last arrays."""
+    one = np.asarray([box], np.float32)
+    found = pool.cut(torch.tensor([3]), one, size, np.ones(1, np.float32), np.array([mirror]))
+    made = {k: v[0].numpy() if k == "camera" else v[0].permute(1, 2, 0).numpy() for k, v in found.items()}
+    record, k = Pool.open(data).index[3]
+    return made, load_item(np.random.default_rng(0), record, k, size, False, mirror=mirror)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_whole_picture_is_the_one_that_the_host_loads(data, pool, mirror):
+    made, plain = both(data, pool, (0, 0, WIDTH, HEIGHT), (WIDTH, HEIGHT), mirror)
+    assert made.keys() == plain.keys()
+    for name, value in plain.items():
+        expected = value if value.ndim != 2 else value[..., None]
+        np.testing.assert_allclose(made[name], expected, atol=2e-3, err_msg=name)
+
+
+def test_a_shrunk_picture_is_the_one_that_the_host_shrinks(data, pool):
+    size = WIDTH // 2, HEIGHT // 2
+    x, y, w, h = crop_box(np.random.default_rng(0), (WIDTH, HEIGHT), size, False)  # the one `both` will draw
+    box = round(x), round(y), round(x + w) - round(x), round(y + h) - round(y)
+    made, plain = both(data, pool, box, size)
+    for name in ("image", "alpha", "mask", "weight"):
+        apart = np.abs(made[name].squeeze() - plain[name])
+        assert apart.mean() < 0.01 * plain[name].max(), name
+    inside = (plain["mask"] > 0) & (made["mask"].squeeze() > 0)
+    cosine = (made["normal"] * plain["normal"]).sum(-1)[inside]
+    assert np.quantile(cosine, 0.02) > 0.998
+    assert np.abs(made["log_depth"].squeeze() - plain["log_depth"])[inside].max() < 0.02
+    known = (plain["shade_mask"] > 0) & (made["shade_mask"].squeeze() > 0)
+    assert known.sum() > 100
+    assert np.abs(made["shade"].squeeze() - plain["shade"])[known].mean() < 0.05
+    np.testing.assert_allclose(made["camera"], plain["camera"], atol=1.5)  # of the box before it was rounded
+
+
+@pytest.mark.parametrize("want", [(64, 96), (96, 64), (64, 64)])
+def test_boxes_stay_inside_and_have_the_wanted_shape(pool, want):
+    rng = np.random.default_rng(5)
+    owners = rng.integers(0, 6, 400)
+    box = pool.boxes(rng, owners, want, 0.5)
+    assert (box[:, :2] >= -1e-4).all()
+    assert (box[:, 0] + box[:, 2] <= WIDTH + 1e-3).all()
+    assert (box[:, 1] + box[:, 3] <= HEIGHT + 1e-3).all()
+    np.testing.assert_allclose(box[:, 2] / box[:, 3], want[0] / want[1], rtol=1e-4)
+    heads = pool.boxes(rng, owners, want, 1.0)
+    middle = heads[:, :2] + heads[:, 2:] / 2
+    assert np.abs(middle - pool.head[owners, :2]).mean() < np.abs(box[:, :2] - pool.head[owners, :2]).mean()
+
+
+def test_the_same_step_draws_the_same_batch(data, pool, monkeypatch):
+    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64), (96, 64)), 3),))
+    config = TrainConfig(str(data), "", steps=10, times=2, heads=0.5)
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        drawn.append(next(drawn_there(config, pool, Progress(config, 0.0), 4, join("cpu"))))
+    assert drawn[0]["image"].shape[0] == 6
+    for name, value in drawn[0].items():
+        assert torch.equal(value, drawn[1][name]), name
+        assert torch.isfinite(value).all(), name
+    assert drawn[0]["image"].min() >= 0
+    assert drawn[0]["image"].max() <= 1
+
+
+def test_shares_of_the_data_are_apart(data, pool):
+    parts = [DevicePool(data, torch.device("cpu"), (k, 2)) for k in range(2)]
+    assert sum(len(part) for part in parts) == len(pool)
+    assert not torch.equal(parts[0].maps["depth"][0], parts[1].maps["depth"][0])
+
+
+def test_an_unknown_or_missing_device_is_told():
+    with pytest.raises(ValueError, match="expected auto, cpu or cuda"):
+        join("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="use --device cpu"):
+            join("cuda")
+
+
+WORKER = """
+import torch
+from training.device import join, leave, same_progress, share_gradients
+place = join("cpu")
+layer = torch.nn.Linear(3, 2)
+torch.nn.init.ones_(layer.weight)
+(layer.weight.sum() * (place.rank + 1)).backward()
+share_gradients(layer, place)
+assert torch.equal(layer.weight.grad, torch.full((2, 3), 1.5)), layer.weight.grad
+assert layer.bias.grad is None
+assert same_progress(0.25 + place.rank, place) == 0.25
+print("agreed", place.rank)
+leave(place)
+"""
+
+
+def torchrun(*args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *args]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+
+
+def test_processes_share_gradients_and_the_clock(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    done = torchrun(str(script))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "agreed 0" in done.stdout
+    assert "agreed 1" in done.stdout
+
+
+def test_two_processes_train_one_network(data, tmp_path):
+    options = [
+        "--steps",
+        "2",
+        "--no-imagenet",
+        "--fast",
+        "--threads",
+        "1",
+        "--report",
+        "1",
+        "--device",
+        "cpu",
+    ]
+    done = torchrun("-m", "training.train", "--data", str(data), "--out", str(tmp_path / "run"), *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "run" / "log.csv").read_text().count("\n") == 3  # the first process alone writes
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == 2

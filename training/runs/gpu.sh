@@ -1,0 +1,28 @@
+#!/bin/sh
+# `base` and `large` on one machine with a card and some sixteen processors: data drawn there, then both networks from
+# ImageNet's weights, data and convolutions on the card. Run it in the checkout. It has never met a card: the parts of
+# it run on a CPU in tests/training.
+# ASSETS: the folder that `python -m training.assets` fills; WORK: 60 GB at the most; BASE, LARGE: minutes for each.
+set -eu
+ASSETS=${ASSETS:-build/assets}
+WORK=${WORK:-build/training}
+BASE=${BASE:-9}
+LARGE=${LARGE:-0}
+COUNT=${COUNT:-60000}
+JOBS=$(nproc)
+FORM="--fast --joint --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --heads 0.3 --device cuda --times 6"
+
+python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bodies 128 --held-out --jobs "$JOBS" \
+    --device auto --assets "$ASSETS"
+python -m training.synth make --out "$WORK/train" --count "$COUNT" --seed 31 --bodies 6400 --jobs "$JOBS" \
+    --device auto --assets "$ASSETS"
+python -m training.train --data "$WORK/train" --out "$WORK/base" --relief 16 $FORM --minutes "$BASE" --seed 31
+python -m training.export --checkpoint "$WORK/base/last.pt" --no-shading --out "$WORK/base.onnx" --data "$WORK/train"
+set -- "$WORK/base.onnx"
+if [ "$LARGE" != 0 ]; then
+    python -m training.train --data "$WORK/train" --out "$WORK/large" --large --relief 24 $FORM --minutes "$LARGE" --seed 32
+    python -m training.export --checkpoint "$WORK/large/last.pt" --no-shading --out "$WORK/large.onnx" --data "$WORK/train"
+    set -- "$@" "$WORK/large.onnx"
+fi
+python -m training.evaluate --data "$WORK/heldout" --count 240 --model engines/base.onnx \
+    --beside "$@" --out "$WORK/accuracy.md"
