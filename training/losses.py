@@ -144,6 +144,17 @@ def alpha_loss(logit: Tensor, truth: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logit, truth) + error.abs().mean() + edge
 
 
+def pyramid_loss(logit: Tensor, truth: Tensor, levels: int = 4) -> Tensor:
+    """Absolute error of a matte in the bands of a Laplacian pyramid, coarser ones counting more (Hou and Liu
+    2019): edges of every width are where the truth has them."""
+    error, total = torch.sigmoid(logit) - truth, logit.new_zeros(())
+    for k in range(levels):
+        less = F.avg_pool2d(error, 2)
+        fine = error - F.interpolate(less, size=error.shape[-2:], mode="bilinear", align_corners=False)
+        total, error = total + 2.0**k * fine.abs().mean(), less
+    return total + 2.0**levels * error.abs().mean()
+
+
 def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
     """All terms for `GeometryNet.raw` [B,5 or 7,H,W]; returns the sum and each term's value.
 

@@ -54,6 +54,7 @@ class ModelConfig:
     before, depthwise convolutions where the picture is large, normals and depth at half size brought up
     bilinearly, the matte to full size by rearranging channels: about half the time. LOG.md has what it costs.
     `relief`: width of a small second network that corrects a fast one's normals (0: none).
+    `trim`: that network also corrects depth and, at full size, the matte (relief.py).
     `joint`: that network also sees the decoder's features, corrects depth, says how sure the normals are and
     how the picture's own light falls; it is trained with the whole (train.py), not for itself (relief.py).
     `large`: for a card: EfficientNet-Lite2, and full convolutions where `fast` has depthwise ones; otherwise
@@ -69,6 +70,7 @@ class ModelConfig:
     log_depth_limit: float = 1.5
     fast: bool = False
     relief: int = 0
+    trim: bool = False
     joint: bool = False
     large: bool = False
     memory: bool = False
@@ -160,10 +162,11 @@ class Relief(nn.Module):
     while it is trained (relief.py).
 
     `features`: width of the decoder's features that it sees as well (0: none); then it also corrects
-    log-depth, says how sure the normals are, and gives the shading.
+    log-depth, says how sure the normals are, and gives the shading. `trim`: it corrects log-depth and the
+    matte's logits, four to a point.
     """
 
-    def __init__(self, width: int, features: int = 0) -> None:
+    def __init__(self, width: int, features: int = 0, trim: bool = False) -> None:
         super().__init__()
         w = (width, 2 * width, 3 * width, 4 * width)
         self.start = conv_bn(12 + 4, w[0])
@@ -177,7 +180,7 @@ class Relief(nn.Module):
         self.join = nn.ModuleList(conv_bn(a, a) for a in w[:-1])
         self.head = nn.Conv2d(w[0], 3, 1)
         self.link = nn.Conv2d(features, w[0], 1) if features else None
-        self.tail = nn.Conv2d(w[0], 3, 1) if features else None
+        self.tail = nn.Conv2d(w[0], 3 if features else 1 + 4, 1) if features or trim else None
         for layer in (self.head, self.link, self.tail):  # nothing at first
             if layer is not None:
                 nn.init.zeros_(layer.weight)
@@ -186,7 +189,7 @@ class Relief(nn.Module):
     def forward(self, image: Tensor, normal: Tensor, alpha: Tensor, features: Tensor | None = None) -> Tensor:
         """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
         the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] three channels more: what to add to
-        log-depth, `sureness` and log shading of raw."""
+        log-depth, `sureness` and log shading of raw; with `trim` five: to log-depth and the four logits."""
         x = self.start(torch.cat([F.pixel_unshuffle(image, 2), normal, alpha], 1))
         if self.link is not None:
             x = x + self.link(features)
@@ -276,7 +279,10 @@ class GeometryNet(nn.Module):
         self.tells = self.config.joint
         """Whether `forward` gives the shading; a plain attribute, for an export without it."""
         features = width[-1] if self.config.joint else 0
-        self.relief = Relief(self.config.relief, features) if self.config.relief else None
+        if self.config.trim and (self.config.joint or not self.config.relief):
+            raise ValueError("trim says what relief corrects: it needs a width for it, and is not joint's")
+        made = self.config.relief > 0
+        self.relief = Relief(self.config.relief, features, self.config.trim) if made else None
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
             start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
@@ -309,6 +315,9 @@ class GeometryNet(nn.Module):
             parts = [normal + more[:, :3], shape[:, 3:]]
             if self.config.joint:
                 parts = [parts[0], shape[:, 3:] + more[:, 3:4], more[:, 4:]]
+            elif self.config.trim:
+                parts = [parts[0], shape[:, 3:] + more[:, 3:4]]
+                matte = matte + F.pixel_shuffle(more[:, 4:], 2)
             shape = torch.cat(parts, 1)
         up = double(shape)
         return torch.cat([up[:, :4], matte, up[:, 4:]], 1)

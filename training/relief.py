@@ -4,6 +4,7 @@
 
 The rest of the network stands still: what it sees in a crop is worked out once, so that a step costs a tenth
 and a face is seen many times. RUN2 gets one .npy a field, `log.csv` and `last.pt`, which export.py takes.
+With `--trim` it also learns to correct depth and the matte; `--others 0.5` shows it more than heads.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data import Pool, disturb, head_box, load_item, make_batch
-from training.losses import masked_mean
+from training.losses import Weights, alpha_loss, depth_loss, gradient_loss, masked_mean, pyramid_loss
 from training.model import (
     GeometryNet,
     double,
@@ -37,8 +39,8 @@ from training.train import average, log
 
 CROP, SIDE = 128, 96
 """Pixels a side of a harvested crop, and of what a step sees of it."""
-OTHERS = 1 / 6
-"""Share of crops that show anything, so that cloth and hair are not spoiled."""
+WHOLE = (256, 192)
+"""Width and height of the pictures that windows are cut from: what is told of them comes from the whole."""
 # Field: channels, type, value of 1.0, how much smaller than the crop.
 FIELDS: dict[str, tuple[int, type, float, int]] = {
     "image": (3, np.uint8, 255.0, 1),
@@ -47,17 +49,30 @@ FIELDS: dict[str, tuple[int, type, float, int]] = {
     "coarse": (3, np.int8, 127.0, 2),
     "cover": (1, np.uint8, 255.0, 2),
 }
+# What is wanted beside that to learn depth and the matte: the truth, and what the network says at half size.
+TRIM_FIELDS: dict[str, tuple[int, type, float, int]] = {
+    "alpha": (1, np.uint8, 255.0, 1),
+    "mask": (1, np.uint8, 255.0, 1),
+    "log_depth": (1, np.float16, 1.0, 1),
+    "flat": (1, np.float16, 1.0, 2),
+    "logit": (4, np.int8, 12.0, 2),
+}
+SWAPPED = [1, 0, 3, 2]
+"""Order of a point's four logits when left and right are exchanged."""
 
 
 @dataclass(frozen=True)
 class ReliefConfig:
     """What a run is made of. `data` is read only where the crops are not there yet; `steps` > 0 ends the
-    schedule by steps instead of by the clock."""
+    schedule by steps instead of by the clock. `others`: share of crops that show anything, so that cloth and
+    hair are not spoiled: half of them windows at the matte's edge. `trim`: depth and matte are learnt too."""
 
     data: str
     start: str
     out: str
     crops: int = 24000
+    others: float = 1 / 6
+    trim: bool = False
     minutes: float = 60.0
     steps: int = 0
     seed: int = 0
@@ -70,12 +85,17 @@ class ReliefConfig:
     save: int = 500
 
 
-def draw(rng: np.random.Generator, pool: Pool, count: int) -> dict[str, Tensor]:
-    """A batch of crops, CROP x CROP, undisturbed: heads, and some of anything."""
+def fields_of(config: ReliefConfig) -> dict[str, tuple[int, type, float, int]]:
+    """What a crop is made of."""
+    return FIELDS | TRIM_FIELDS if config.trim else FIELDS
+
+
+def draw(rng: np.random.Generator, pool: Pool, count: int, others: float) -> dict[str, Tensor]:
+    """A batch of crops, CROP x CROP, undisturbed: heads, and a share `others` of anything."""
     items: list[dict[str, Any]] = []
     while len(items) < count:
         record, k = pool.index[int(rng.integers(len(pool.index)))]
-        head = rng.random() > OTHERS
+        head = rng.random() >= others
         if head and head_box(rng, record, (CROP, CROP)) is None:
             continue
         item = load_item(rng, record, k, (CROP, CROP), False, head=head)
@@ -84,25 +104,59 @@ def draw(rng: np.random.Generator, pool: Pool, count: int) -> dict[str, Tensor]:
     return make_batch(items)
 
 
+def draw_whole(rng: np.random.Generator, pool: Pool, count: int) -> dict[str, Tensor]:
+    """A batch of pictures of WHOLE, undisturbed, with a person in them."""
+    items: list[dict[str, Any]] = []
+    while len(items) < count:
+        record, k = pool.index[int(rng.integers(len(pool.index)))]
+        item = load_item(rng, record, k, WHOLE, False)
+        if item["mask"].mean() > 0.03:
+            items.append(item)
+    return make_batch(items)
+
+
+def windows(rng: np.random.Generator, alpha: NDArray[np.float32]) -> tuple[int, int]:
+    """Left and top, both even, of a CROP x CROP window of a matte [H,W] round a random place of its edge."""
+    edge = np.argwhere((alpha > 0.2) & (alpha < 0.8))
+    h, w = alpha.shape
+    y, x = edge[int(rng.integers(len(edge)))] if len(edge) else (h // 2, w // 2)
+    y, x = (int(v) - CROP // 2 + int(rng.integers(-24, 25)) for v in (y, x))
+    return min(max(x, 0), w - CROP) // 2 * 2, min(max(y, 0), h - CROP) // 2 * 2
+
+
+@torch.no_grad()
+def seen(model: GeometryNet, image: Tensor) -> dict[str, Tensor]:
+    """What the network without its relief says of pictures, at half size."""
+    x = (image - model.mean) / model.std
+    shape, matte = model.coarse(model.decoded(x.contiguous(memory_format=torch.channels_last)))
+    return {
+        "coarse": split_normal(shape),
+        "cover": half_cover(matte),
+        "flat": shape[:, 3:],
+        "logit": F.pixel_unshuffle(matte, 2).clamp(-10, 10),
+    }
+
+
 def harvest(config: ReliefConfig, folder: Path) -> None:
     """Draws crops and what the network sees in them; a file is whole or absent."""
     pool, rng = Pool.open(Path(config.data)), np.random.default_rng([config.seed, 11])
     model = load_model(config.start).to(memory_format=torch.channels_last)
-    arrays = {}
-    for name, (channels, kind, _, smaller) in FIELDS.items():
+    fields, arrays = fields_of(config), {}
+    for name, (channels, kind, _, smaller) in fields.items():
         side = CROP // smaller
         shape = (config.crops, side, side, channels)
         arrays[name] = np.lib.format.open_memmap(folder / f"{name}.part", "w+", kind, shape)
     for start in range(0, config.crops, 16):
         count = min(16, config.crops - start)
-        found = draw(rng, pool, count)
-        with torch.no_grad():
-            x = (found["image"] - model.mean) / model.std
-            shape, matte = model.coarse(model.decoded(x.contiguous(memory_format=torch.channels_last)))
-        found |= {"coarse": split_normal(shape), "cover": half_cover(matte)}
-        for name, (_, kind, one, _) in FIELDS.items():
-            values = (found[name] * one).round().permute(0, 2, 3, 1).numpy()
-            arrays[name][start : start + count] = values.astype(kind)
+        whole = config.trim and rng.random() < config.others / 2
+        found = draw_whole(rng, pool, count) if whole else draw(rng, pool, count, config.others)
+        found |= seen(model, found["image"])
+        for k in range(count):
+            x, y = windows(rng, found["alpha"][k, 0].numpy()) if whole else (0, 0)
+            for name, (_, kind, one, smaller) in fields.items():
+                a, b, side = y // smaller, x // smaller, CROP // smaller
+                values = (found[name][k, :, a : a + side, b : b + side] * one).permute(1, 2, 0).numpy()
+                arrays[name][start + k] = (values if kind is np.float16 else values.round()).astype(kind)
         if start % 1600 == 0:
             print(f"{start} of {config.crops} crops", flush=True)
     for name, array in arrays.items():
@@ -113,15 +167,17 @@ def harvest(config: ReliefConfig, folder: Path) -> None:
 def batch_of(rng: np.random.Generator, crops: dict[str, NDArray[Any]], count: int) -> dict[str, Tensor]:
     """Random SIDE x SIDE parts, mirrored, their pictures disturbed; [B,C,H,W] float32."""
     chosen = rng.integers(0, len(crops["image"]), count)
-    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in FIELDS}
+    fields = {name: spec for name, spec in (FIELDS | TRIM_FIELDS).items() if name in crops}
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in fields}
     for k in chosen:
         x, y = (2 * int(v) for v in rng.integers(0, (CROP - SIDE) // 2 + 1, 2))
         mirror = rng.random() < 0.5
-        for name, (_, _, one, smaller) in FIELDS.items():
+        for name, (_, _, one, smaller) in fields.items():
             a, b, side = y // smaller, x // smaller, SIDE // smaller
             part = crops[name][k, a : a + side, b : b + side].astype(np.float32) / np.float32(one)
             if mirror:
                 part = part[:, ::-1] * (np.float32([-1, 1, 1]) if name in ("normal", "coarse") else 1)
+                part = part[..., SWAPPED] if name == "logit" else part
             parts[name].append(disturb(rng, part) if name == "image" else part)
     return {
         name: torch.from_numpy(np.ascontiguousarray(np.stack(part).transpose(0, 3, 1, 2)))
@@ -135,10 +191,11 @@ def train(config: ReliefConfig) -> Path:
     torch.manual_seed(config.seed)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    if not all((out / f"{name}.npy").exists() for name in FIELDS):
+    if not all((out / f"{name}.npy").exists() for name in fields_of(config)):
         harvest(config, out)
-    crops = {name: np.load(out / f"{name}.npy", mmap_mode="r") for name in FIELDS}
-    model = GeometryNet(replace(load_model(config.start).config, relief=config.width, joint=False))
+    crops = {name: np.load(out / f"{name}.npy", mmap_mode="r") for name in fields_of(config)}
+    form = replace(load_model(config.start).config, relief=config.width, joint=False, trim=config.trim)
+    model = GeometryNet(form)
     print(f"{load_matching(model, config.start)} tensors from {config.start}")
     relief = model.relief
     assert relief is not None
@@ -167,19 +224,43 @@ def train(config: ReliefConfig) -> Path:
 def train_step(
     model: GeometryNet, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor]
 ) -> dict[str, float]:
-    """One update; returns 1 - cos of the angle with the correction and without."""
+    """One update; returns 1 - cos of the angle with the correction and without, and of a trimming one the
+    losses of depth and matte with it and without."""
     assert model.relief is not None
     x = ((batch["image"] - model.mean) / model.std).contiguous(memory_format=torch.channels_last)
     more = model.relief(x, batch["coarse"], batch["cover"])
     error = [
         masked_mean(1 - (split_normal(double(n)) * batch["normal"]).sum(1, keepdim=True), batch["weight"])
-        for n in (batch["coarse"] + more, batch["coarse"])
+        for n in (batch["coarse"] + more[:, :3], batch["coarse"])
     ]
+    told = {"normal": float(error[0].detach()), "without": float(error[1])}
+    loss = error[0]
+    if model.config.trim:
+        shape, matte = (
+            [f(batch, part) for part in (more, torch.zeros_like(more))] for f in (depth_error, matte_error)
+        )
+        loss = 4.0 * loss + shape[0] + matte[0]
+        told |= {"depth": float(shape[0].detach()), "depth_without": float(shape[1])}
+        told |= {"matte": float(matte[0].detach()), "matte_without": float(matte[1])}
     optimizer.zero_grad(set_to_none=True)
-    error[0].backward()
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(model.relief.parameters(), 3.0)
     optimizer.step()
-    return {"normal": float(error[0].detach()), "without": float(error[1])}
+    return told
+
+
+def depth_error(batch: dict[str, Tensor], more: Tensor) -> Tensor:
+    """Losses of log-depth with a correction."""
+    depth = double(batch["flat"] + more[:, 3:4])
+    weights = Weights()
+    level = depth_loss(depth, batch["log_depth"], batch["mask"], weights.depth_mean)
+    return weights.depth * level + weights.gradient * gradient_loss(depth, batch["log_depth"], batch["mask"])
+
+
+def matte_error(batch: dict[str, Tensor], more: Tensor) -> Tensor:
+    """Losses of the matte with a correction."""
+    logit = F.pixel_shuffle(batch["logit"] + more[:, 4:], 2)
+    return alpha_loss(logit, batch["alpha"]) + pyramid_loss(logit, batch["alpha"])
 
 
 @in_one_line
@@ -187,8 +268,11 @@ def main(argv: list[str] | None = None) -> None:
     """Command line: every field of ReliefConfig is an option."""
     parser = argparse.ArgumentParser(prog="python -m training.relief", description=__doc__)
     for name, spec in ReliefConfig.__dataclass_fields__.items():
-        kind = {"str": str, "int": int, "float": float}[str(spec.type)]
         needed = name in ("data", "start", "out")
+        if spec.type == "bool":
+            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=spec.default)
+            continue
+        kind = {"str": str, "int": int, "float": float}[str(spec.type)]
         default = None if needed else spec.default
         parser.add_argument(f"--{name}", type=kind, required=needed, default=default)
     print(train(ReliefConfig(**vars(parser.parse_args(argv)))))

@@ -10,12 +10,22 @@ import pytest
 import torch
 
 from tests.training.test_network import ball
-from training import relief
 from training.data import head_box
 from training.export import main as export_main
 from training.losses import masked_mean
 from training.model import GeometryNet, ModelConfig, load_matching, load_model, save_checkpoint, split_normal
-from training.relief import FIELDS, ReliefConfig, batch_of, harvest, train
+from training.relief import (
+    CROP,
+    FIELDS,
+    TRIM_FIELDS,
+    ReliefConfig,
+    batch_of,
+    depth_error,
+    harvest,
+    matte_error,
+    train,
+    windows,
+)
 from training.synth.parts import PARTS
 from training.synth.shards import read_shard, write_shard
 
@@ -78,9 +88,10 @@ def test_relief_goes_with_fast_only():
         GeometryNet(ModelConfig(relief=8))
 
 
-def test_it_learns_what_the_rest_misses_and_leaves_the_rest_alone(data, start, tmp_path, monkeypatch):
-    monkeypatch.setattr(relief, "OTHERS", 0.25)
-    config = ReliefConfig(str(data), start, str(tmp_path), crops=24, steps=60, width=8, batch=4, report=5)
+def test_it_learns_what_the_rest_misses_and_leaves_the_rest_alone(data, start, tmp_path):
+    config = ReliefConfig(
+        str(data), start, str(tmp_path), crops=24, others=0.25, steps=60, width=8, batch=4, report=5
+    )
     made = train(config)
     before, after = load_model(start).state_dict(), load_model(str(made), "model").state_dict()
     for name, value in before.items():
@@ -119,6 +130,58 @@ def test_crops_are_whole_or_absent_and_mirrored_truly(data, start, tmp_path):
         if inside[k].sum() > 500:
             both = torch.stack([batch["normal"][k, 0][inside[k]], x[k][inside[k]]])
             assert torch.corrcoef(both)[0, 1] > 0.5
+
+
+def test_it_also_learns_to_trim_depth_and_the_matte(data, start, tmp_path):
+    config = ReliefConfig(
+        str(data), start, str(tmp_path),
+        crops=24, others=0.8, trim=True, steps=60, width=8, batch=4, report=5, rate=1e-2,
+    )  # fmt: skip
+    model = load_model(str(train(config)), "model")
+    assert model.relief is not None
+    crops = {name: np.load(tmp_path / f"{name}.npy") for name in FIELDS | TRIM_FIELDS}
+    batch = batch_of(np.random.default_rng(9), crops, 24)
+    # the four logits of a point, left and right exchanged where the crop is: their mean is the cover
+    matte = torch.sigmoid(torch.nn.functional.pixel_shuffle(batch["logit"], 2))
+    assert (torch.nn.functional.avg_pool2d(matte, 2) - batch["cover"]).abs().max() < 0.03
+    with torch.no_grad():
+        x = (batch["image"] - model.mean) / model.std
+        more = model.relief(x, batch["coarse"], batch["cover"])
+        none = torch.zeros_like(more)
+        assert matte_error(batch, more) < 0.8 * matte_error(batch, none)
+        assert depth_error(batch, more) < depth_error(batch, none)
+    # what is trained is what the network does
+    before = load_model(start)
+    picture = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        shape, logit = before.coarse(before.decoded((picture - before.mean) / before.std))
+        alpha = torch.nn.functional.avg_pool2d(torch.sigmoid(logit), 2)
+        more = model.relief((picture - model.mean) / model.std, split_normal(shape), alpha)
+        raw = model.eval().raw(picture)
+        expected = logit + torch.nn.functional.pixel_shuffle(more[:, 4:], 2)
+    torch.testing.assert_close(raw[:, 4:5], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_windows_keep_inside_and_see_an_edge():
+    alpha = np.zeros((192, 256), np.float32)
+    alpha[60:, 100:180] = 1
+    alpha[60, 100:180] = 0.5
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        x, y = windows(rng, alpha)
+        assert x % 2 == y % 2 == 0
+        assert 0 <= x <= 256 - CROP
+        assert 0 <= y <= 192 - CROP
+        assert (alpha[y : y + CROP, x : x + CROP] == 0.5).any()
+    x, y = windows(rng, np.zeros((192, 256), np.float32))
+    assert 0 <= x <= 256 - CROP
+
+
+def test_trim_goes_with_relief_of_its_own():
+    with pytest.raises(ValueError, match="trim"):
+        GeometryNet(ModelConfig(fast=True, trim=True))
+    with pytest.raises(ValueError, match="trim"):
+        GeometryNet(ModelConfig(fast=True, relief=8, joint=True, trim=True))
 
 
 def test_a_network_with_relief_is_exported(data, start, tmp_path):
