@@ -51,6 +51,7 @@ class Pipeline:
         self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
         self._look, self._smoothing = look, smoothing
         self._state: temporal.TemporalState | None = None
+        self._follows = False  # the last frame was worked on: smoothing may go on from it
         self._there, self._worked = PresentState(), 0
         self._presence = presence.PresenceState()
         self._governed = quality == "auto"
@@ -70,13 +71,18 @@ class Pipeline:
         look = self._look()
         if look.untouched:
             # Nothing to light: leave the picture and the processor alone. What was smoothed is out of date.
-            self._state, self._there = None, PresentState()
+            self._state, self._there, self._follows = None, PresentState(), False
             self._presence = presence.PresenceState()
             return frame
         start = time.perf_counter()
         geometry = self._estimator.estimate(frame.image, governor.SHARES[self.quality])
         seen = time.perf_counter()
-        self._state, steady = temporal.step(self._state, geometry, self._smoothing)
+        # What a shader smooths stays raw here: the light that is there, and whether anybody is, are smoothed
+        # over longer anyway.
+        steady, smoothing = geometry, self._smoothing if self._follows else None
+        if not self._shader.steadies:
+            self._state, steady = temporal.step(self._state, geometry, self._smoothing)
+        self._follows = True
         # Smoothed over seconds as it is, the light that is there need not be looked at in every frame.
         self._worked += 1  # not the frame's own number: dropped ones would leave gaps there
         if self._there.present is None or self._worked % LOOK_EVERY == 0:
@@ -85,7 +91,7 @@ class Pipeline:
         look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
         smooth = time.perf_counter()
         steps = governor.STEPS[self.quality]
-        image = self._shader.shade(frame.image, steady, look, steps, self._there.present)
+        image = self._shader.shade(frame.image, steady, look, steps, self._there.present, smoothing)
         done = time.perf_counter()
         marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
         return replace(frame, image=image)

@@ -21,11 +21,13 @@ from ..files import check_target, refuse_same, write_whole
 from ..geometry import open_estimator
 from ..pipeline import Pipeline
 from ..relighter import look_of
+from ..shade import ways
 from ..shade.opengl import OpenGLShader
 from ..sinks import open_sink
 from .against import ROUNDS, Wanted, compare, parse
 
-WARM_UP = 5
+WARM_UP = max(5, ways.WARM + ways.TIMED)
+"""Frames before those that count: by then it is decided which way geometry goes to the light."""
 
 
 class _TimedSource:
@@ -83,7 +85,13 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
             raise LiveRelightError("bench", f"a clip of at most {WARM_UP} frames", "a longer one")
         result = _result(stats, source, wall, used)
         result.update(engine=estimator.name, gl=shader.name, preset=settings.preset, quality=quality)
-        _print(result)
+        way = shader.to_light
+        result["geometry_to_light"] = {
+            "way": way.way,
+            "ms": {name: round(ms, 3) for name, ms in way.ms.items()},
+            "not_used": way.not_used,
+        }
+        _print(result, str(way))
         if rivals:
             images = _first(spec, size, min(frames, ROUNDS))
             result["against"] = compare(rivals, estimator, SHARES[quality], images)
@@ -130,11 +138,12 @@ def _result(stats: Stats, source: _TimedSource, wall: float, used: float) -> dic
     }
 
 
-def _print(result: dict[str, object]) -> None:
+def _print(result: dict[str, object], way: str) -> None:
     head = f"{result['size']}, {result['frames']} frames, {result['cores']} cores"
     print(f"{head}, preset {result['preset']}, quality {result['quality']}")
     print(f"engine  {result['engine']}")
     print(f"gl      {result['gl']}")
+    print(f"geometry to light: {way}")
     print(f"{'stage':10} {'median ms':>10}")
     stages, latency = result["stages"], result["latency_ms"]
     assert isinstance(stages, dict)

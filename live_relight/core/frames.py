@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,31 @@ class Frame:
     """Counts what the source produced from 0; gaps are dropped frames."""
 
 
+STACK = {"normal": 0, "depth": 3, "alpha": 4, "shading": 5}
+"""A map's place in the stack of planes, h rows each, that a card hands to OpenGL. Shading may be missing."""
+
+
+class Link(Protocol):
+    """Two OpenGL textures that another library may write into. To be closed before they are released."""
+
+    def close(self) -> None:
+        """Also where the card has failed; raises nothing."""
+        ...
+
+
+class Resident(Protocol):
+    """Where a geometry's maps still lie on a card, until its estimator's next frame."""
+
+    def stands_for(self, geometry: Geometry) -> bool:
+        """Whether they still are this geometry's: it has not been changed, and nothing was written since."""
+        ...
+
+    def copy(self, maps: int, guide: int, link: Link | None) -> Link:
+        """Copies on the card into the current OpenGL context's textures of these numbers (see STACK and
+        shade/intake.py). `link`: what this gave last time for them, or None. Raises EstimatorError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """What the camera sees, as shape. Size h x w is the estimator's own, not the frame's.
@@ -42,6 +68,8 @@ class Geometry:
     shading: Map | None = None
     """h x w float32: log2 of the luma of the light that falls on the person, 0 where it is the person's mean.
     None where the estimator does not tell it from the paint."""
+    resident: Resident | None = None
+    """A short way to the same maps for a light pass on the same card. The arrays are there all the same."""
 
     @property
     def size(self) -> tuple[int, int]:

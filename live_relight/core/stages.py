@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from .frames import Frame, Geometry, Image
 from .look import Look
 from .present import Present
+from .temporal import Smoothing
 
 
 @runtime_checkable
@@ -54,6 +55,8 @@ class Shader(Protocol):
     """Picture, geometry and lights to the relit picture. Owned by the thread that made it."""
 
     name: str
+    steadies: bool
+    """True where it smooths geometry over time itself; else it is to be given steady geometry."""
 
     def shade(
         self,
@@ -62,9 +65,11 @@ class Shader(Protocol):
         look: Look,
         steps: int = 6,
         present: Present | None = None,
+        smoothing: Smoothing | None = None,
     ) -> Image:
         """Returns a new H x W x 3 uint8 BGR picture of the input's size. `steps`: that a shadow is marched
-        in; `present`: the light that is there, None: not known."""
+        in; `present`: the light that is there, None: not known. `smoothing`, where it `steadies`: of geometry
+        that comes as the estimator gave it; None: what it was given before has nothing to do with this."""
         ...
 
     def close(self) -> None: ...

@@ -43,7 +43,7 @@ class Device:
     def __init__(self, index: int = 0, api: Any = None) -> None:
         """`api`: the bindings, or what stands for them. Raises EstimatorError without them or a card."""
         self.api = api if api is not None else _bindings()
-        self._index = index
+        self.index = index
         self._done: Any = self.api.cudaError_t.cudaSuccess
         count = int(self.call("cudaGetDeviceCount"))
         if index >= count:
@@ -64,7 +64,7 @@ class Device:
 
     def use(self) -> None:
         """Makes this the calling thread's card."""
-        self.call("cudaSetDevice", self._index)
+        self.call("cudaSetDevice", self.index)
 
     def free_memory(self) -> int:
         """Bytes that are free on the card."""

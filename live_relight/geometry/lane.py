@@ -14,7 +14,7 @@ import numpy as np
 from ..core.errors import EstimatorError, LiveRelightError
 from ..core.frames import Image
 from ..core.paths import read_whole, reason
-from . import build, cuda, front, plans
+from . import build, cuda, front, interop, plans
 from .trt_library import Library
 
 FIRST = 50.0
@@ -44,6 +44,7 @@ class Lane:
         self._config: Any = None
         self._kernels: Any = None
         self._fitted = False
+        self._frame, self._small = 0, form.small
         library.log.clear()
         try:
             self._engine = self._needed(runtime.deserialize_cuda_engine(_bytes(plan)))
@@ -57,6 +58,7 @@ class Lane:
 
     def run(self, image: Image, patience: float) -> dict[str, Any]:
         """The outputs by name, in memory that nobody else has. Raises EstimatorError."""
+        self._frame += 1
         np.copyto(self._above, image)
         if self._graph is not None:
             self._device.call("cudaGraphLaunch", self._graph, self._device.stream)
@@ -69,8 +71,16 @@ class Lane:
             for name, (start, size, shape, kind) in self._parts.items()
         }
 
+    def held(self, arrays: tuple[Any, ...]) -> interop.Held:
+        """The last frame as it lies on the card. `arrays`: what a Geometry was made of: its normal, depth,
+        alpha, guide and shading."""
+        frame = self._frame
+        places = {name: self._out + start for name, (start, *_) in self._parts.items()}
+        return interop.Held(self._device, places, self._small, arrays, lambda: self._frame == frame)
+
     def close(self) -> None:
         """The library's things before the memory that they were told of."""
+        self._frame = -1
         self._graph = self._context = self._config = self._kernels = self._engine = None
         self._arena.close()
 

@@ -1,5 +1,7 @@
 """Compiled networks on an NVIDIA card: a frame's bytes go up, finished geometry comes down.
 
+The finished arrays stay on the card as well, until the next frame: interop.py brings them to OpenGL there.
+
 One stream; for each of the last few frame sizes a plan, its context, and buffers that were made once. A frame
 is one copy into pinned memory, one upload, the network with all that is around it (front.py), one download
 and one copy to memory of the frame's own. The library's own graph strategy is used where it has one (TensorRT
@@ -160,12 +162,14 @@ class TensorRtEstimator:
             raise self._failed
         try:
             self._device.use()  # whichever thread this is
-            found = self._lane((image.shape[1], image.shape[0])).run(image, PATIENCE)
+            lane = self._lane((image.shape[1], image.shape[0]))
+            found = lane.run(image, PATIENCE)
         except Exception as error:
             self._failed = self._told(error)
             raise self._failed from None
         normal = np.moveaxis(found["normal"], 0, -1)
-        return Geometry(normal, found["depth"], found["alpha"], found["small"], found.get("shading"))
+        arrays = (normal, found["depth"], found["alpha"], found["small"], found.get("shading"))
+        return Geometry(*arrays, resident=lane.held(arrays))
 
     def close(self) -> None:
         """Gives back everything on the card."""

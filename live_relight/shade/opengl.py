@@ -10,26 +10,28 @@ import cv2
 import moderngl
 import numpy as np
 
-from ..core import area, environment, reference, shadow
 from ..core import planes as plain
-from ..core.environment import Environment
+from ..core import reference, shadow
 from ..core.errors import ShaderError
 from ..core.frames import Geometry, Image, Map
-from ..core.lamps import Lamp, Vector, lamps
+from ..core.lamps import Vector, lamps
 from ..core.look import Look
 from ..core.present import Present
 from ..core.projection import half_tangents, head_point
+from ..core.temporal import Smoothing
 from ..resize import resized
-from ..shelf import FileShelf
 from . import guided
 from .apply import Applier, times
 from .backdrop import defocused
-from .context import create_context, load_source
-from .packing import Defines, area_uniforms, env_uniforms, lamp_uniforms, light_defines, shadow_defines
+from .beside import Beside
+from .context import create_context
+from .packing import Defines, lamp_uniforms, light_defines, shadow_defines
+from .targets import Size, light_targets, program
 from .tiles import Box, around, can_reach, others, read_by, tiles
+from .ways import CPU, INTEROP, UPLOAD, ToLight, Ways
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
-Size = tuple[int, int]
+REFINES = ("cpu", "card", "measured")
 
 
 class OpenGLShader:
@@ -38,9 +40,12 @@ class OpenGLShader:
     `on_grid`: as is worth while where every pixel costs, work the light out on the geometry's own grid and
     the gain at half the picture's size, and leave the last multiplication to `apply`. False: everything here,
     at the picture's full size. None: by the driver.
+
+    `refine`, where not `on_grid`: geometry is made ready on the "cpu", on the "card", or as is quicker:
+    "measured" in the first frames (ways.py). None: on the CPU with a software driver, else measured.
     """
 
-    def __init__(self, on_grid: bool | None = None) -> None:
+    def __init__(self, on_grid: bool | None = None, refine: str | None = None) -> None:
         self._stack = ExitStack()
         self._ctx = create_context()
         self._stack.callback(self._ctx.release)
@@ -49,13 +54,16 @@ class OpenGLShader:
         self.name = str(self._ctx.info["GL_RENDERER"])
         self.software = any(word in self.name.lower() for word in SOFTWARE)
         self.on_grid = self.software if on_grid is None else on_grid
+        refine = refine or ("cpu" if self.software else "measured")
+        assert refine in REFINES, refine
+        self._ways: Ways | None = None
+        if refine != "cpu" and not self.on_grid:
+            self._ways = Ways(self._ctx, self._write_geometry, self._no_interop(), refine == "measured")
+        self.steadies = self._ways is not None
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])
         self._programs: dict[tuple[Any, ...], moderngl.VertexArray] = {}
-        self._shelf = FileShelf()
-        self._beside: dict[str, Any] = {}
-        self._row_of = -1.0
+        self._beside = Beside(self._ctx)
         self._shaded = False
-        self._env: Environment | None = None
         self._boxes_buffer = self._ctx.buffer(reserve=16, dynamic=True)
         self._targets: dict[str, Any] = {}
         self._sizes: tuple[Size, ...] = ()
@@ -70,6 +78,7 @@ class OpenGLShader:
         look: Look,
         steps: int = shadow.STEPS,
         present: Present | None = None,
+        smoothing: Smoothing | None = None,
     ) -> Image:
         if look.untouched:
             return image.copy()
@@ -79,16 +88,44 @@ class OpenGLShader:
                 "picture", f"{size[0]}x{size[1]}", f"at most {self._max_side} a side", "scale it down first"
             )
         with self._ctx:  # there may be another one in this thread
-            return self._shade(image, geometry, look, steps, present)
+            return self._shade(image, geometry, look, steps, present, smoothing)
+
+    @property
+    def to_light(self) -> ToLight:
+        """Which way geometry goes."""
+        if self._ways is not None:
+            return self._ways.report
+        why = "OpenGL runs on the processor" if self.software else "not asked for"
+        return ToLight(CPU, {}, {INTEROP: why, UPLOAD: why})
+
+    def _no_interop(self) -> str:
+        """Why there can be no CUDA in this context; '' where it is worth trying. Not every other vendor's
+        driver takes CUDA's question well."""
+        vendor = str(self._ctx.info["GL_VENDOR"])
+        return "" if "nvidia" in vendor.lower() else f"OpenGL is {vendor}'s, on {self.name}"
 
     def _shade(
-        self, image: Image, geometry: Geometry, look: Look, steps: int, present: Present | None
+        self,
+        image: Image,
+        geometry: Geometry,
+        look: Look,
+        steps: int,
+        present: Present | None,
+        smoothing: Smoothing | None,
     ) -> Image:
         size = image.shape[1], image.shape[0]
         self._resize(size, geometry.size)
-        matte = self._write_geometry(geometry)
+        matte: Map | None = None
+        self._shaded = geometry.shading is not None
+        if self._ways is None:
+            matte, head = self._write_geometry(geometry), head_point(geometry, look.fov)
+        else:
+            geometry = self._ways.write(geometry, smoothing)
+            head = self._ways.head(geometry, look.fov)
         if look.background_blur:
-            image = defocused(image, geometry, matte, look.background_blur)
+            cover = self._ways.matte() if self._ways is not None and matte is None else matte
+            assert cover is not None
+            image = defocused(image, geometry, cover, look.background_blur)
         small = image if self._sizes[1] == size else resized(image, self._sizes[1])
         here, light = self._boxes(matte, self._sizes[1], look)
         out = np.empty_like(image)
@@ -97,7 +134,7 @@ class OpenGLShader:
             return out
         self._write_picture(small, around(here))
         there = present or Present()
-        self._light(light, size, look, head_point(geometry, look.fov), steps, there)
+        self._light(light, size, look, head, steps, there)
         self._draw_gain(here, look)
         if self.on_grid:
             self._read_gain(here, look)
@@ -110,19 +147,20 @@ class OpenGLShader:
         return out
 
     def close(self) -> None:
+        if self._ways is not None:
+            with self._ctx:
+                self._ways.close()
         self._targets.clear()
-        self._beside.clear()
         self._programs.clear()
         stack, self._stack = self._stack, ExitStack()
         stack.close()
 
     def _write_geometry(self, geometry: Geometry) -> Map:
-        """Uploads it; returns the matte's plane."""
+        """Makes it ready and uploads it; returns the matte's plane."""
         filled = guided.fill(geometry)
         self._targets["softened"].write(guided.softened(geometry, filled))
         self._targets["occluder"].write(guided.occluder(geometry, filled))
-        self._shaded = geometry.shading is not None
-        if self._shaded:
+        if geometry.shading is not None:
             self._targets["present"].write(np.ascontiguousarray(filled[4], np.float32))
         if not self.on_grid:
             planes = guided.coefficients(geometry, self._pool, filled)
@@ -135,13 +173,18 @@ class OpenGLShader:
         self._targets["planes"].write(matte)
         return matte
 
-    def _boxes(self, matte: Map, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
-        """What to draw: boxes of the gain or picture (of `size`), and of the light map that they read."""
-        light_size, grid = self._sizes[2], (matte.shape[1], matte.shape[0])
+    def _boxes(self, matte: Map | None, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
+        """What to draw: boxes of the gain or picture (of `size`), and of the light map that they read.
+        `matte`: its coefficients; None where the host may not have them."""
+        _, _, light_size, grid = self._sizes
         if max(reference.behind(look)) > 1.0 or size[0] < grid[0] or size[1] < grid[1]:
             # Brighter than it was, the shoulder mixes the channels: no one factor does that.
             return [(0, 0, *size)], [(0, 0, *light_size)]
-        hit = can_reach(matte, plain.ALPHA_LOW - 1e-3)
+        if matte is None:
+            assert self._ways is not None
+            hit = self._ways.hit()
+        else:
+            hit = can_reach(matte, plain.ALPHA_LOW - 1e-3)
         boxes = tiles(hit, size)
         return boxes, read_by(boxes, size, light_size)
 
@@ -183,11 +226,11 @@ class OpenGLShader:
             self._draw(
                 "settle.frag", self._targets["settling"], read_by(boxes, lit, size, 2), size, shadows=0
             )
-        given |= self._beyond(found, look)
+        given |= self._beside.use(found, look)
         sure, known = there.confidence, Defines()
         if self._shaded:
             sure, known = 1.0, Defines(PRESENT_MAP=1)
-            self._targets["present"].use(6)
+            self._map("present").use(6)
         self._use("shape", "guide" if self.on_grid else "picture", "softened", "settled")
         self._draw(
             "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look) | known,
@@ -198,37 +241,15 @@ class OpenGLShader:
             evened=tuple(v * sure for v in look.evened), present_map=6, **given,
         )  # fmt: skip
 
-    def _beyond(self, found: list[Lamp], look: Look) -> dict[str, Any]:
-        """Textures and uniforms of area and env lights. Textures are written where they changed."""
-        given = area_uniforms(found)
-        if given:
-            if self._row_of != look.roughness:
-                row = area.row_of(self._shelf.table, look.roughness, reference.F0)
-                self._write("row", row[None])
-                self._row_of = look.roughness
-            self._beside["row"].use(4)
-            given["area_row"] = 4
-        name = next((lamp.file for lamp in found if lamp.mode == "env"), None)
-        if name is not None:
-            env = self._shelf.environment(name)
-            if env is not self._env:
-                self._write("env", environment.atlas(env))
-                self._env = env
-            self._beside["env"].use(5)
-            given |= {"env_map": 5, **env_uniforms(found, env)}
-        return given
-
-    def _write(self, name: str, values: Map) -> None:
-        """A texture of its own, rows x columns x 4 float32, for what does not depend on the picture."""
-        if name in self._beside:
-            self._beside[name].release()
-        self._beside[name] = self._texture((values.shape[1], values.shape[0]), 4)
-        self._beside[name].write(np.ascontiguousarray(values, np.float32))
-
     def _use(self, *names: str) -> None:
         """Binds textures to the units 0, 1, ..."""
         for unit, name in enumerate(names):
-            self._targets[name].use(unit)
+            self._map(name).use(unit)
+
+    def _map(self, name: str) -> Any:
+        """The texture of this name: the refined one where there is one."""
+        refined = self._ways.textures if self._ways is not None else {}
+        return refined.get(name) or self._targets[name]
 
     def _draw_gain(self, boxes: list[Box], look: Look) -> None:
         """Draws `boxes` of the gain, or of the relit picture where that is made here."""
@@ -307,11 +328,8 @@ class OpenGLShader:
     def _program(self, fragment: str, defines: Defines) -> moderngl.VertexArray:
         key = (fragment, tuple(sorted(defines.items())))
         if key not in self._programs:
-            try:
-                program = self._ctx.program(load_source("boxes.vert"), load_source(fragment, defines))
-            except moderngl.Error as error:
-                raise ShaderError(f"shader {fragment}", str(error), "GLSL 3.30") from None
-            self._programs[key] = self._ctx.vertex_array(program, [(self._boxes_buffer, "4f /i", "box")])
+            made = program(self._ctx, "boxes.vert", fragment, defines)
+            self._programs[key] = self._ctx.vertex_array(made, [(self._boxes_buffer, "4f /i", "box")])
         return self._programs[key]
 
     def _resize(self, size: Size, shape: Size) -> None:
@@ -322,36 +340,5 @@ class OpenGLShader:
             return
         for thing in self._targets.values():
             thing.release()
-        ctx = self._ctx
-        planes = ctx.texture_array((*shape, 1 if self.on_grid else len(plain.PLANES)), 4, dtype="f4")
-        # Half as much to fetch on a card; a software rasteriser would have to decode it.
-        light_map = ctx.texture(light, 4, dtype="f4" if self.on_grid else "f2")
-        for texture in (planes, light_map):
-            texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
-            texture.repeat_x = texture.repeat_y = False
-        self._targets = {
-            "planes": planes,
-            "light": light_map,
-            "picture": ctx.texture(gain, 4),
-            "softened": self._texture(plain.half_of(shape), 4),
-            "occluder": self._texture(shape, 2),
-            "present": self._texture(plain.half_of(shape), 1),
-            "shape": self._texture(light, 4),
-            "shadows": self._texture(plain.half_of(light), 4),
-            "settled": self._texture(plain.half_of(light), 4),
-            "lit": ctx.framebuffer([light_map]),
-            "out": ctx.framebuffer([ctx.renderbuffer(gain, 4, dtype="f4" if self.on_grid else "f1")]),
-        }
-        self._targets["shaped"] = ctx.framebuffer([self._targets["shape"]])
-        self._targets["shaded"] = ctx.framebuffer([self._targets["shadows"]])
-        self._targets["settling"] = ctx.framebuffer([self._targets["settled"]])
-        if self.on_grid:
-            self._targets["guide"] = ctx.texture(shape, 4)
+        self._targets = light_targets(self._ctx, gain, light, shape, self.on_grid)
         self._sizes = (size, gain, light, shape)
-
-    def _texture(self, size: Size, channels: int) -> moderngl.Texture:
-        """Floats, sampled bilinearly, edges repeated."""
-        made = self._ctx.texture(size, channels, dtype="f4")
-        made.filter = (moderngl.LINEAR, moderngl.LINEAR)
-        made.repeat_x = made.repeat_y = False
-        return made

@@ -13,6 +13,7 @@ from enum import Enum, IntEnum
 from types import SimpleNamespace
 from typing import Any
 
+import moderngl
 import numpy as np
 import onnxruntime as ort
 
@@ -20,9 +21,11 @@ import onnxruntime as ort
 class Status(Enum):
     cudaSuccess = 0
     cudaErrorMemoryAllocation = 2
+    cudaErrorInvalidDevice = 101
     cudaErrorNotReady = 600
     cudaErrorIllegalAddress = 700
     cudaErrorStreamCaptureUnsupported = 900
+    cudaErrorUnknown = 999
 
 
 class FakeCuda:
@@ -30,7 +33,11 @@ class FakeCuda:
 
     cudaError_t = Status
     cudaHostAllocDefault, cudaStreamNonBlocking, cudaEventDisableTiming = 0, 1, 2
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaMemcpyKind = SimpleNamespace(
+        cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3
+    )
+    cudaGraphicsRegisterFlags = SimpleNamespace(cudaGraphicsRegisterFlagsWriteDiscard=2)
+    cudaGLDeviceList = SimpleNamespace(cudaGLDeviceListAll=1)
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
     def __init__(self) -> None:
@@ -42,7 +49,22 @@ class FakeCuda:
         """What events answer."""
         self.capturable = True
         self.memory = 1 << 30
+        self.gl_cards = [0]
+        """Where OpenGL's context is."""
+        self.textures: dict[int, Any] = {}
+        """Of ModernGL, by number: what may be registered."""
+        self.mapped: dict[int, np.ndarray] = {}
+        """By resource: rows of bytes until it is unmapped."""
+        self.fails: dict[str, int] = {}
+        """Calls of this name fail from the n-th on, counted from here."""
         self._next = 1000
+
+    def _failing(self, name: str) -> bool:
+        self._count(name)
+        if name not in self.fails:
+            return False
+        self.fails[name] -= 1
+        return self.fails[name] < 0
 
     def put(self, work: Callable[[], None]) -> None:
         """On the stream."""
@@ -133,6 +155,58 @@ class FakeCuda:
         for work in self.live[graph]:
             work()
         return (Status.cudaSuccess,)
+
+    def cudaGLGetDevices(self, most: int, which: int) -> tuple[Status, int | None, list[int] | None]:
+        if self._failing("cudaGLGetDevices"):
+            return Status.cudaErrorUnknown, None, None
+        return Status.cudaSuccess, len(self.gl_cards), [*self.gl_cards, *[0] * (most - len(self.gl_cards))]
+
+    def cudaGraphicsGLRegisterImage(self, texture: int, kind: int, flags: int) -> tuple[Status, int | None]:
+        if self._failing("cudaGraphicsGLRegisterImage"):
+            return Status.cudaErrorUnknown, None
+        return self._make(self.textures[texture])
+
+    def cudaGraphicsMapResources(self, count: int, place: int, stream: int) -> tuple[Status]:
+        if self._failing("cudaGraphicsMapResources"):
+            return (Status.cudaErrorUnknown,)
+        for key in (ctypes.c_void_p * count).from_address(place):
+            texture = self.live[key]
+            assert key not in self.mapped
+            width = texture.width * (4 if texture.dtype == "f4" else 1)
+            # What was there is lost, as the flag says.
+            self.mapped[key] = np.full((texture.height, width), 0xEE, np.uint8)
+        return (Status.cudaSuccess,)
+
+    def cudaGraphicsSubResourceGetMappedArray(self, key: int, layer: int, level: int) -> tuple[Status, int]:
+        assert key in self.mapped
+        return Status.cudaSuccess, key
+
+    def cudaMemcpy2DToArrayAsync(
+        self, to: int, left: int, top: int, source: int, pitch: int, width: int, rows: int, kind: int,
+        stream: int,
+    ) -> tuple[Status]:  # fmt: skip
+        if self._failing("cudaMemcpy2DToArrayAsync"):
+            return (Status.cudaErrorIllegalAddress,)
+        assert kind == 3
+        target = self.mapped[to][top : top + rows, left : left + width]
+        assert target.shape == (rows, width)
+        given = np.frombuffer((ctypes.c_uint8 * (pitch * rows)).from_address(source), np.uint8)
+        target[:] = given.reshape(rows, pitch)[:, :width]
+        return (Status.cudaSuccess,)
+
+    def cudaGraphicsUnmapResources(self, count: int, place: int, stream: int) -> tuple[Status]:
+        if self._failing("cudaGraphicsUnmapResources"):
+            return (Status.cudaErrorUnknown,)
+        for key in (ctypes.c_void_p * count).from_address(place):
+            self.live[key].write(self.mapped.pop(key).tobytes(), alignment=1)
+        return (Status.cudaSuccess,)
+
+    def cudaGraphicsUnregisterResource(self, key: int) -> tuple[Status]:
+        self._count("cudaGraphicsUnregisterResource")
+        texture = self.live[key]
+        assert not isinstance(texture.mglo, moderngl.InvalidObject), "it was released before"
+        self.mapped.pop(key, None)
+        return self._drop(key)
 
 
 class Kind(IntEnum):
