@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.synth.truth import normals_from_depth
+
 F32 = NDArray[np.float32]
 
 
@@ -42,3 +44,11 @@ def sphere_normals(mask: F32) -> F32:
 def constant_depth(mask: F32) -> F32:
     """Everything at distance 1."""
     return np.ones_like(mask, np.float32)
+
+
+def normals_of_depth(depth: F32, camera: F32) -> F32:
+    """Unit normals [H,W,3] of z-distances [H,W]: planes fitted to windows of 5 x 5 pixels. camera:
+    (f, cx, cy) in pixels, centres of pixels at whole numbers, as data.load_item gives them."""
+    f, cx, cy = (float(v) for v in camera)
+    pinhole = {"fx": f, "fy": f, "cx": cx + 0.5, "cy": cy + 0.5}
+    return normals_from_depth(depth, pinhole)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import BARE, SKIN, crop, crop_box, disturb, make_batch, scale
+from training.data import BARE, EDGE_ON, SKIN, crop, crop_box, disturb, facing, make_batch, scale
 from training.synth.shards import CLIPS, Record, find_shards, read_shard
 
 F32 = NDArray[np.float32]
@@ -40,13 +40,16 @@ def frame_item(record: Record, t: int, box: tuple[float, ...], size: tuple[int, 
     weighted = scale(np.dstack([crop(record["normal"][t], box) * (cover / 127)[..., None], cover]), size)
     depth, alpha = scale(crop(record["depth"][t], box) * cover, size), weighted[..., 3]
     length = np.linalg.norm(weighted[..., :3], axis=-1)
-    mask = ((alpha > 0.5) & (length > 0.75 * alpha)).astype(np.float32)
+    zoom = size[0] / box[2]
+    focal = record["colour"].shape[2] / 2 / float(record.about["tan"]) * zoom
+    width, height = record["colour"].shape[2], record["colour"].shape[1]
+    camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
+    sound = facing(weighted[..., :3], camera) > EDGE_ON * length
+    mask = ((alpha > 0.5) & (length > 0.75 * alpha) & sound).astype(np.float32)
     normal = weighted[..., :3] / np.maximum(length, 1e-4)[..., None] * mask[..., None]
     metres = np.where(mask > 0, depth / np.maximum(alpha, 1e-3), 1.0)
     middle = float(np.median(metres[mask > 0])) if mask.any() else 1.0
     bare = scale(crop(BARE[record["part"][t]], box), size)
-    zoom = size[0] / box[2]
-    focal = record["colour"].shape[2] / 2 / float(record.about["tan"]) * zoom
     return {
         "image": scale(crop(record["colour"][t], box), size) / 255,
         "normal": normal,
@@ -54,13 +57,14 @@ def frame_item(record: Record, t: int, box: tuple[float, ...], size: tuple[int, 
         "alpha": alpha,
         "mask": mask,
         "weight": mask * (1 + (SKIN - 1) * bare),
-        "camera": np.array([focal, size[0] / 2 - 0.5, size[1] / 2 - 0.5], np.float32),
+        "camera": camera.astype(np.float32),
     }
 
 
 def mirrored(item: dict[str, F32]) -> dict[str, F32]:
-    """Left and right exchanged; the principal point is taken to be the middle."""
-    made = {name: value[:, ::-1] if value.ndim > 1 else value for name, value in item.items()}
+    """Left and right exchanged."""
+    made = {name: value[:, ::-1] if value.ndim > 1 else value.copy() for name, value in item.items()}
+    made["camera"][1] = item["alpha"].shape[1] - 1 - made["camera"][1]
     return made | {"normal": made["normal"] * np.array([-1, 1, 1], np.float32)}
 
 

@@ -26,6 +26,9 @@ SKIN = 3.0
 BARE = np.isin(np.arange(len(PARTS)), [PARTS.index(p) for p in ("skin", "eyes", "mouth", "hand")])
 FACE = np.isin(np.arange(len(PARTS)), [PARTS.index(p) for p in ("eyes", "mouth")])
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB, Rec. 709
+EDGE_ON = 0.03
+"""Cosine to the ray from the eye up to which a label counts as none: the renderer turns normals that look
+away until they are just edge-on; what thin things show of their inner side is nobody's normal."""
 HEAD_METRES = 0.24  # an adult's head, chin to crown
 
 
@@ -126,8 +129,12 @@ def load_item(
     depth = scale(crop(record["depth"], box) * cover, size)
     alpha = weighted[..., 3]
     length = np.linalg.norm(weighted[..., :3], axis=-1, keepdims=True)
+    zoom = size[0] / box[2]
+    focal = width / 2 / float(record.about["tan"]) * zoom
+    camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
     # Where a shrunk pixel mixes very different normals or depths the mean is nobody's: leave it out.
-    mask = ((alpha > 0.5) & (length[..., 0] > 0.75 * alpha)).astype(np.float32)
+    sound = facing(weighted[..., :3], camera) > EDGE_ON * length[..., 0]
+    mask = ((alpha > 0.5) & (length[..., 0] > 0.75 * alpha) & sound).astype(np.float32)
     bare = scale(crop(BARE[record["part"]], box), size)
     normal = weighted[..., :3] / np.maximum(length, 1e-4) * mask[..., None]
     metres = np.where(mask > 0, depth / np.maximum(alpha, 1e-3), 1.0)
@@ -137,9 +144,6 @@ def load_item(
     gamma = float(np.exp(rng.normal(0, 0.25))) if augment and rng.random() < 0.5 else 1.0
     shade, shade_mask = shading(image, scale((crop(record["albedo"], box) / 255) ** 2, size), alpha)
     shade = shade * gamma  # a picture to a power has its light and its paint to that power
-    zoom = size[0] / box[2]
-    focal = width / 2 / float(record.about["tan"]) * zoom
-    camera = np.array([focal, (width / 2 - box[0]) * zoom - 0.5, (height / 2 - box[1]) * zoom - 0.5])
     if mirror if mirror is not None else (augment and rng.random() < 0.5):
         image, normal, log_depth, alpha, mask, bare, shade, shade_mask = (
             a[:, ::-1] for a in (image, normal, log_depth, alpha, mask, bare, shade, shade_mask)
@@ -159,6 +163,16 @@ def load_item(
         "shade_mask": shade_mask * mask,
         "camera": camera,
     }
+
+
+def facing(normal: NDArray[np.float32], camera: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Normals [H,W,3] of any length along the rays to the eye [H,W]: 1 faces it, 0 is edge-on. camera: focal
+    length and principal point (f, cx, cy) in pixels, centres of pixels at whole numbers."""
+    f, cx, cy = camera
+    x = ((np.arange(normal.shape[1]) - cx) / f).astype(np.float32)
+    y = ((cy - np.arange(normal.shape[0])) / f).astype(np.float32)[:, None]
+    along = normal[..., 2] - normal[..., 0] * x - normal[..., 1] * y
+    return np.asarray(along / np.sqrt(1 + x * x + y * y), np.float32)
 
 
 def shading(

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.data import BARE, FACE, HEAD_METRES, LUMA, SKIN, Pool
+from training.data import BARE, EDGE_ON, FACE, HEAD_METRES, LUMA, SKIN, Pool
 from training.synth.shards import Record
 
 F32 = NDArray[np.float32]
@@ -199,11 +199,13 @@ class DevicePool:
         )
         fine = F.grid_sample(stack, place, mode="bilinear", padding_mode="border", align_corners=False)
         image, normal, depth, alpha, bare, albedo = F.avg_pool2d(fine, SAMPLES).split([3, 3, 1, 1, 1, 3], 1)
+        camera = self._camera(owner.cpu().numpy(), box, size, mirror)
         sign = torch.from_numpy(np.where(mirror, -1.0, 1.0).astype(np.float32)).to(self.device)
         normal = torch.cat([normal[:, :1] * sign.view(-1, 1, 1, 1), normal[:, 1:]], 1)
         length = normal.norm(dim=1, keepdim=True)
         # Where a shrunk pixel mixes very different normals or depths the mean is nobody's: leave it out.
-        mask = ((alpha > 0.5) & (length > 0.75 * alpha)).float()
+        sound = _facing(normal, camera) > EDGE_ON * length
+        mask = ((alpha > 0.5) & (length > 0.75 * alpha) & sound).float()
         found = {
             "image": image,
             "normal": normal / length.clamp_min(1e-4) * mask,
@@ -211,7 +213,7 @@ class DevicePool:
             "alpha": alpha,
             "mask": mask,
             "weight": mask * (1 + (SKIN - 1) * bare),
-            "camera": self._camera(owner.cpu().numpy(), box, size, mirror),
+            "camera": camera,
         }
         return found | _shade(image, albedo, alpha, mask, torch.from_numpy(gamma).to(self.device))
 
@@ -260,6 +262,15 @@ class DevicePool:
 
 def _tensor(values: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(np.array(values))
+
+
+def _facing(normal: Tensor, camera: Tensor) -> Tensor:
+    """As data.facing, [B,1,H,W] of normals [B,3,H,W] and camera [B,3]."""
+    f, cx, cy = (camera[:, k].view(-1, 1, 1, 1) for k in range(3))
+    x = (torch.arange(normal.shape[3], device=normal.device).view(1, 1, 1, -1) - cx) / f
+    y = (cy - torch.arange(normal.shape[2], device=normal.device).view(1, 1, -1, 1)) / f
+    along = normal[:, 2:] - normal[:, :1] * x - normal[:, 1:2] * y
+    return along / torch.sqrt(1 + x * x + y * y)
 
 
 def _log_depth(metres: Tensor, mask: Tensor) -> Tensor:

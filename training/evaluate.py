@@ -1,11 +1,14 @@
-"""One table: the network against a flat plane, a fitted sphere and a constant depth.
+"""One report: the network against a flat plane, a fitted sphere and others; stills, clips, real people.
 
-    python -m training.evaluate --data HELD_OUT --model engines/first-light.onnx
+    python -m training.evaluate --data HELD_OUT --model engines/base.onnx --out docs/accuracy.md \\
+        --plots docs/accuracy_plots.png --worst docs/worst.jpg
 
-`--beside NETWORK ...` puts others into the same table, on the same pictures: earlier files of ours, or what
+`--beside NETWORK ...` puts others into the same tables, on the same pictures: .onnx files of ours, or what
 `live-relight engines import` has made known (MiDaS, Depth Anything, Omnidata, DSINE, DAViD: whoever has the
-files). `--assets DIR` adds real clips and MediaPipe peers where they are present (real.py). `--relight DIR`
-scores the light pass instead, on pairs that `training.relight make` rendered (relight.py).
+files); imported networks stand for what they say themselves alone. `--assets DIR` adds real clips,
+MediaPipe's networks and TCMonoDepth where they are present. `--clips DIR` is a folder with rendered clips
+where --data has none. `--relight DIR` scores the light pass instead, on pairs that `training.relight make`
+rendered (relight.py).
 """
 
 from __future__ import annotations
@@ -13,166 +16,83 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from training import metrics
-from training.baselines import constant_depth, flat_normals, sphere_normals
-from training.data import load_item
-from training.synth.shards import find_shards, read_shard
+from training.networks import (
+    TCMONODEPTH,
+    Method,
+    OnnxMethod,
+    Prediction,
+    Predictor,
+    onnx_predictor,
+    predictors,
+    tcmonodepth,
+)
+from training.peers import open_peers
+from training.stills import (
+    FLAT,
+    OURS,
+    SPHERE,
+    Score,
+    Stills,
+    evaluate,
+    face_table,
+    group_table,
+    size_table,
+    skin_ratio,
+    table,
+)
 from training.told import in_one_line
 
-F32 = NDArray[np.float32]
-Prediction = tuple[F32, F32, F32]
-OURS, FLAT, SPHERE = "ours", "flat plane", "sphere fitted to the mask"
+__all__ = ["Prediction", "Predictor", "main", "onnx_predictor"]
 OTHER_SIZES = ((288, 160), (224, 224), (160, 288))
-Predictor = Callable[[F32], Prediction]
+
+INTRO = """# Accuracy
+
+Written by `python -m training.evaluate`. Normals in degrees inside the person; depth is the mean
+of |z' - z| / z after the best scale, and the share of pixels within a factor of 1.05. Edges are creases
+inside the person, where over {reach} pixels the true normal turns by more than {normal_edge:g} degrees or the
+true distance changes by more than {depth_edge:g} %: how wrong that change is. The matte's IoU is taken at one
+half; its SAD is the sum of absolute differences in per mille of the picture's pixels.
+
+## Held-out synthetic people
+
+{count} pictures of people, environments, skins, hair styles and suits that training never saw.
+
+{table}
+
+{notes}
+
+{shown}By group (the network alone; skin: the worst group's mean is {ratio} times the best's):
+
+{groups}
+
+Middle crops of other sizes, a quarter of the pictures:
+
+{sizes}
+
+Inside the faces that MediaPipe finds in these pictures, against the true normals, the same pixels for all:
+
+{faces}
+"""
+NOTES = """A depth without scale and shift (a relative or an inverse one) gets those that fit the truth best
+inside the person, which is in its favour; where a method has no normals they are its depth's, through the
+true intrinsics."""
+NO_TCMONODEPTH = "TCMonoDepth is not in the table: no `peers/tcmonodepth` under --assets."
 
 
-def onnx_predictor(path: Path, threads: int = 2) -> Predictor:
-    """Image [H,W,3] sRGB 0..1 -> normal [H,W,3], depth [H,W], alpha [H,W] by ONNX Runtime."""
-    import onnxruntime as ort
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such network")
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    def predict(image: F32) -> Prediction:
-        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
-        normal, depth, alpha = session.run(["normal", "depth", "alpha"], {"image": tensor})
-        return normal[0].transpose(1, 2, 0), depth[0, 0], alpha[0, 0]
-
-    return predict
-
-
-def engine_predictor(spec: str) -> Predictor:
-    """As `onnx_predictor`, through the application: a shipped or an imported network by its name for --engine
-    (`midas-small`, `my-depth+my-normals`), each at the size it wants."""
-    from live_relight.core.errors import LiveRelightError
-    from live_relight.geometry import open_estimator
-
-    try:
-        estimator = open_estimator(spec if ":" in spec else f"onnx:{spec}")
-    except LiveRelightError as error:  # the application's; this folder's commands know others
-        raise RuntimeError(str(error)) from None
-
-    def predict(image: F32) -> Prediction:
-        picture = np.clip(np.rint(image[..., ::-1] * 255), 0, 255).astype(np.uint8)
-        found = estimator.estimate(np.ascontiguousarray(picture))
-        size = image.shape[1], image.shape[0]
-        maps = (found.normal, found.depth, found.alpha)
-        normal, depth, alpha = (cv2.resize(np.ascontiguousarray(m), size) for m in maps)
-        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-        return normal, depth, alpha
-
-    return predict
-
-
-def predictors(model: Path, beside: Sequence[str]) -> dict[str, Predictor]:
-    """Ours first, then the others by their names."""
-    found = {OURS: onnx_predictor(model)}
-    for name in beside:
-        path = Path(name)
-        found[path.stem] = onnx_predictor(path) if path.suffix == ".onnx" else engine_predictor(name)
-    return found
-
-
-@dataclass
-class Score:
-    """Collected measures of one method."""
-
-    angles: list[F32] = field(default_factory=list)
-    depth: list[float] = field(default_factory=list)
-    iou: list[float] = field(default_factory=list)
-    about: list[dict[str, str | float]] = field(default_factory=list)  # one per entry of `angles`
-
-
-def evaluate(
-    networks: dict[str, Predictor], folder: Path, count: int, size: tuple[int, int]
-) -> dict[str, Score]:
-    """Networks, flat and sphere on `count` pictures spread evenly over the data set."""
-    scores = {name: Score() for name in (*networks, FLAT, SPHERE)}
-    rng = np.random.default_rng(0)
-    records = [record for p in find_shards(folder) for record in read_shard(p)]
-    every = [(record, k) for record in records for k in range(len(record["colour"]))]
-    for record, k in every[:: max(len(every) // count, 1)][:count]:
-        item = load_item(rng, record, k, size, False)
-        image = np.ascontiguousarray(item["image"])
-        found = {name: predict(image) for name, predict in networks.items()}
-        for name, (_, _, alpha) in found.items():
-            scores[name].iou.append(metrics.iou(alpha, item["alpha"]))
-        mask = item["mask"]
-        if mask.sum() < 200:
-            continue
-        truth_depth = np.exp(item["log_depth"])
-        for name, n, d in (
-            *((name, normal, depth) for name, (normal, depth, _) in found.items()),
-            (FLAT, flat_normals(mask), constant_depth(mask)),
-            (SPHERE, sphere_normals(mask), constant_depth(mask)),
-        ):
-            scores[name].angles.append(metrics.angles(n, item["normal"], mask)[::3])
-            scores[name].depth.append(metrics.depth_error(d, truth_depth, mask))
-            scores[name].about.append(record.about)
-    return scores
-
-
-def table(scores: dict[str, Score]) -> str:
-    """Markdown."""
-    head = "| method | mean | median | < 11.25° | < 22.5° | < 30° | depth AbsRel | matte IoU |"
-    lines = [head, "|---|---|---|---|---|---|---|---|"]
-    for name, score in scores.items():
-        s = metrics.summarise(score.angles)
-        overlap = f"{np.mean(score.iou):.3f}" if score.iou else "–"
-        shares = " | ".join(f"{100 * s[f'within_{x}']:.0f} %" for x in metrics.LIMITS)
-        depth = f"{np.mean(score.depth):.4f}"
-        lines.append(f"| {name} | {s['mean']:.1f}° | {s['median']:.1f}° | {shares} | {depth} | {overlap} |")
-    return "\n".join(lines)
-
-
-def groups_of(about: dict[str, str | float]) -> list[str]:
-    """The groups that a picture belongs to, for the second table."""
-    tone, yaw = int(about.get("tone", 0)), abs(float(about.get("yaw", 0)))
-    out = ["skin: light" if tone < 4 else "skin: medium" if tone < 7 else "skin: dark"]
-    out.append(
-        "face: frontal" if yaw < 25 else "face: turned 25–60°" if yaw < 60 else "face: profile or back"
-    )
-    out.append("hair: " + str(about.get("hair", "?")).split(":")[0])
-    if "glasses" in str(about.get("extra", "")):
-        out.append("glasses")
-    return out
-
-
-def group_table(score: Score) -> str:
-    """Markdown: normals and depth of our network by skin tone, head turn, hair, glasses."""
-    found: dict[str, list[int]] = {}
-    for k, about in enumerate(score.about):
-        for name in groups_of(about):
-            found.setdefault(name, []).append(k)
-    lines = ["| group | pictures | mean | median | depth AbsRel |", "|---|---|---|---|---|"]
-    for name, rows in sorted(found.items()):
-        s = metrics.summarise([score.angles[k] for k in rows])
-        depth = np.mean([score.depth[k] for k in rows])
-        lines.append(f"| {name} | {len(rows)} | {s['mean']:.1f}° | {s['median']:.1f}° | {depth:.4f} |")
-    return "\n".join(lines)
-
-
-def size_table(predict: Predictor, folder: Path, count: int, sizes: list[tuple[int, int]]) -> str:
-    """Markdown: the same measures on crops of other sizes."""
-    lines = ["| size | mean | median | depth AbsRel | matte IoU |", "|---|---|---|---|---|"]
-    for size in sizes:
-        score = evaluate({OURS: predict}, folder, count, size)[OURS]
-        s = metrics.summarise(score.angles)
-        tail = f"{np.mean(score.depth):.4f} | {np.mean(score.iou):.3f}"
-        lines.append(f"| {size[0]}x{size[1]} | {s['mean']:.1f}° | {s['median']:.1f}° | {tail} |")
-    return "\n".join(lines)
+def shown(args: argparse.Namespace) -> str:
+    """Links to the pictures that were asked for, which lie beside the table."""
+    lines = []
+    if args.plots:
+        lines.append(f"![pixels within an angle; means by group]({args.plots.name})\n\n")
+    if args.worst:
+        words = "The twenty worst (picture, true normals, ours, error from 0 to 45 degrees)"
+        lines.append(f"{words}: [{args.worst.name}]({args.worst.name})\n\n")
+    return "".join(lines)
 
 
 def figures(scores: dict[str, Score]) -> dict[str, float]:
@@ -183,60 +103,74 @@ def figures(scores: dict[str, Score]) -> dict[str, float]:
         out[f"{key}_normal_mean_deg"] = round(s["mean"], 2)
         out[f"{key}_normal_median_deg"] = round(s["median"], 2)
         out[f"{key}_depth_absrel"] = round(float(np.mean(scores[name].depth)), 4)
-    out["heldout_matte_iou"] = round(float(np.mean(scores[OURS].iou)), 4)
-    return out
+    ours = scores[OURS]
+    out["heldout_matte_iou"] = round(float(np.mean(ours.iou)), 4)
+    out["heldout_matte_sad_permille"] = round(float(np.mean(ours.sad)), 2)
+    out["heldout_depth_within_5_percent"] = round(float(np.mean(ours.within)), 4)
+    ratio = skin_ratio(ours)
+    return out if np.isnan(ratio) else out | {"heldout_skin_worst_over_best": round(ratio, 3)}
 
 
-INTRO = """# Accuracy
+def still_section(args: argparse.Namespace, methods: dict[str, Method]) -> tuple[str, dict[str, float]]:
+    """Markdown of what needs no time, and figures; writes the plots and the sheet that were asked for."""
+    stills = Stills.open(args.data, args.count, args.size)
+    scores = evaluate(methods, stills, open_peers(args.assets))
+    if not scores[OURS].angles:
+        raise ValueError(
+            f"{args.data}: nobody in {len(stills.pictures)} pictures; use more of them (--count)"
+        )
+    ratio = skin_ratio(scores[OURS])
+    text = INTRO.format(
+        count=len(stills.pictures),
+        table=table(scores),
+        notes=NOTES if TCMONODEPTH in methods else f"{NOTES}\n{NO_TCMONODEPTH}",
+        reach=metrics.REACH,
+        normal_edge=metrics.NORMAL_EDGE,
+        depth_edge=metrics.DEPTH_EDGE,
+        shown=shown(args),
+        ratio="–" if np.isnan(ratio) else f"{ratio:.2f}",
+        groups=group_table(scores[OURS]),
+        sizes=size_table(methods[OURS], args.data, max(args.count // 4, 1), OTHER_SIZES),
+        faces=face_table(scores),
+    )
+    if args.plots:
+        from training.plots import write_plots
 
-Written by `python -m training.evaluate`. Normals in degrees inside the person; depth is the mean
-of |z' - z| / z after the best scale; the matte's IoU is taken at one half.
+        write_plots(args.plots, scores)
+    if args.worst:
+        from training.worst import write_worst
 
-## Held-out synthetic people
-
-{count} pictures of people, environments, skins, hair styles and suits that training never saw.
-
-{table}
-
-By group (the network alone):
-
-{groups}
-
-Middle crops of other sizes, a quarter of the pictures:
-
-{sizes}
-"""
+        write_worst(args.worst, scores[OURS], stills, methods[OURS])
+    return text, figures(scores)
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate, print, write the files asked for."""
-    networks = predictors(args.model, args.beside)
-    scores = evaluate(networks, args.data, args.count, args.size)
-    text = INTRO.format(
-        count=len(scores[OURS].iou),
-        table=table(scores),
-        groups=group_table(scores[OURS]),
-        sizes=size_table(networks[OURS], args.data, max(args.count // 4, 1), list(OTHER_SIZES)),
-    )
-    numbers = figures(scores)
+    ours = predictors(args.model, args.beside, OURS)
+    methods = ours | tcmonodepth(args.assets)
+    text, numbers = still_section(args, methods)
+    if args.temporal:
+        from training.temporal_report import temporal_section
+
+        alone = {name: method for name, method in ours.items() if isinstance(method, OnnxMethod)}
+        extra, more = temporal_section(alone, args.data, args.clips, args.size, args.temporal)
+        text, numbers = text + extra, numbers | more
     if args.assets:
         from training.real import real_section
 
-        extra, more = real_section(networks, args.assets, args.size)
-        text += extra
-        numbers |= more
+        extra, more = real_section(methods, args.assets, args.size)
+        text, numbers = text + extra, numbers | more
     print(text)
     for path, body in ((args.out, text), (args.figures, json.dumps(numbers, indent=1) + "\n")):
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            part.write_text(body)
+            part.write_text(body, encoding="utf-8")
             part.rename(path)
 
 
-@in_one_line
-def main(argv: list[str] | None = None) -> None:
-    """Command line."""
+def parser_of() -> argparse.ArgumentParser:
+    """The command's options."""
     from training.synth.__main__ import parse_size
 
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
@@ -252,12 +186,31 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--size", type=parse_size, default=(256, 192))
     parser.add_argument(
+        "--temporal",
+        type=int,
+        default=16,
+        metavar="N",
+        help="pictures for jitter and lag; 0: nothing over time",
+    )
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="rendered clips (default: those of --data)")
+    parser.add_argument(
         "--assets", type=Path, help="folder with real/ and peers/ for the proxy on real people"
     )
     parser.add_argument("--out", type=Path, help="Markdown, such as docs/accuracy.md")
+    parser.add_argument("--plots", type=Path, metavar="PNG", help="curves and bars; keep it beside --out")
+    parser.add_argument(
+        "--worst", type=Path, metavar="PICTURE", help="the worst twenty; .jpg or .png, beside --out"
+    )
     parser.add_argument("--figures", type=Path, help="JSON for training.export")
     parser.add_argument("--relight", type=Path, metavar="DIR", help="pairs: score the light pass instead")
     parser.add_argument("--sheet", type=Path, help="with --relight: PNG of pictures, worst to best")
+    return parser
+
+
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = parser_of()
     args = parser.parse_args(argv)
     if args.relight:
         from training.relight import report

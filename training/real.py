@@ -1,11 +1,11 @@
-"""A proxy on real people: agreement with MediaPipe inside the face, and of the mattes.
+"""A proxy on real people: agreement with MediaPipe inside the face, and of the mattes; flicker at rest.
 
 Needs `real/` clips and `peers/mediapipe` under the assets folder; says so if they are missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,30 +14,57 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.baselines import flat_normals, sphere_normals
+from training.networks import Found, Method, OnnxMethod, settled
+from training.peers import Peers, open_peers
+from training.stills import FLAT, SPHERE, angle_cells, mean_of
+from training.temporal_measures import flicker
 
 F32 = NDArray[np.float32]
-Predictor = Callable[[F32], tuple[F32, F32, F32]]
+RUN = 28
+"""Frames one after another from the middle of each clip for flicker."""
+FOV = 65.0
+"""Degrees across a frame, as the application takes where nobody says."""
 
 SECTION = """
 ## Real people (a proxy: agreement with MediaPipe's networks, not with measured geometry)
 
 {frames} frames of {clips} clips; normals against MediaPipe's face mesh inside the face
-({faces} faces), mattes against MediaPipe's selfie segmentation.
+({faces} faces), mattes against MediaPipe's selfie segmentation. A depth without scale and shift has those
+that fit the first network's best.
 
 | method | mean | median | < 11.25° | < 22.5° | < 30° | matte IoU |
 |---|---|---|---|---|---|---|
 {rows}
+
+Flicker: degrees RMS from frame to frame on what stands still ({share:.0f} % of the person in {run} frames of
+each clip), raw and after the application's smoothing.
+
+| method | raw | smoothed |
+|---|---|---|
+{flicker}
 """
+
+
+def decoded(path: Path) -> list[NDArray[np.uint8]]:
+    """Every frame [H,W,3] RGB of a clip."""
+    import av
+
+    with av.open(str(path)) as clip:
+        return [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
 
 
 def frames(path: Path, count: int) -> Iterator[F32]:
     """Evenly spread frames [H,W,3] sRGB 0..1 of a clip."""
-    import av
-
-    with av.open(str(path)) as clip:
-        every = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
+    every = decoded(path)
     for k in np.linspace(0, len(every) - 1, count).round().astype(int):
         yield every[k].astype(np.float32) / 255
+
+
+def middle(path: Path, count: int, size: tuple[int, int]) -> list[F32]:
+    """`count` frames one after another from the middle of a clip, as `fit` makes them."""
+    every = decoded(path)
+    first = max(0, (len(every) - count) // 2)
+    return [np.ascontiguousarray(fit(f.astype(np.float32) / 255, size)) for f in every[first : first + count]]
 
 
 def fit(image: F32, size: tuple[int, int]) -> F32:
@@ -49,44 +76,87 @@ def fit(image: F32, size: tuple[int, int]) -> F32:
     return cv2.resize(image[y : y + h, x : x + w], size, interpolation=cv2.INTER_AREA)
 
 
-def real_section(
-    networks: dict[str, Predictor], assets: Path, size: tuple[int, int]
-) -> tuple[str, dict[str, float]]:
-    """Markdown and, of the first of the networks, figures; an explanation instead of a table if files are
-    missing."""
-    folder, clips = assets / "peers" / "mediapipe", sorted((assets / "real").glob("*.[gm][ik][fv]"))
-    if not folder.is_dir() or not clips:
-        return f"\nNo real clips or MediaPipe files under {assets.name}: no figures on real people.\n", {}
-    from training.peers import Peers
+def camera_of(size: tuple[int, int]) -> F32:
+    """(f, cx, cy) in pixels of a camera that nobody measured."""
+    focal = max(size) / 2 / np.tan(np.radians(FOV) / 2)
+    return np.array([focal, size[0] / 2 - 0.5, size[1] / 2 - 0.5], np.float32)
 
-    peers = Peers(folder)
-    names = (*networks, "flat plane", "sphere fitted to the mask")
-    angles: dict[str, list[F32]] = {name: [] for name in names}
-    overlap: dict[str, list[float]] = {name: [] for name in networks}
-    seen = faces = 0
+
+def real_section(
+    methods: dict[str, Method], assets: Path, size: tuple[int, int]
+) -> tuple[str, dict[str, float]]:
+    """Markdown and, of the first of the methods, figures; an explanation instead of a table if files are
+    missing."""
+    peers, clips = open_peers(assets), sorted((assets / "real").glob("*.[gm][ik][fv]"))
+    if peers is None or not clips:
+        why = f"No real clips, or no MediaPipe files or `ai-edge-litert`, under {assets.name}"
+        return f"\n{why}: no figures on real people.\n", {}
+    seen = Seen(list(methods))
     for clip in clips:
         for whole in frames(clip, 8):
-            image = fit(whole, size)
-            found = {name: predict(image) for name, predict in networks.items()}
-            matte = peers.matte(image)
-            for name, (_, _, alpha) in found.items():
-                overlap[name].append(metrics.iou(alpha, matte))
-            seen += 1
-            big = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-            for mesh in peers.faces(np.clip(big, 0, 1)):
-                truth, inside = peers.normals(mesh / 2, image.shape[:2])
-                faces += 1
-                normals = (*(n for n, _, _ in found.values()), flat_normals(matte), sphere_normals(matte))
-                for name, n in zip(names, normals, strict=True):
-                    angles[name].append(metrics.angles(n, truth, inside))
+            seen.take(fit(whole, size), methods, peers)
+    flickers, share = flicker_rows(methods, [middle(clip, RUN, size) for clip in clips])
     rows, numbers = [], {}
-    for name in names:
-        s = metrics.summarise(angles[name])
-        mark = f"{np.mean(overlap[name]):.3f}" if name in overlap else "–"
-        shares = " | ".join(f"{100 * s[f'within_{x}']:.0f} %" for x in metrics.LIMITS)
-        rows.append(f"| {name} | {s['mean']:.1f}° | {s['median']:.1f}° | {shares} | {mark} |")
-        if name not in names[1 : len(networks)]:
-            numbers[f"real_face_{name.split()[0]}_mean_deg"] = round(s["mean"], 2)
-    numbers["real_matte_iou"] = round(float(np.mean(overlap[names[0]])), 4)
-    text = SECTION.format(frames=seen, clips=len(clips), faces=faces, rows="\n".join(rows))
+    for name, angles in seen.angles.items():
+        cells = [name, *angle_cells(angles), mean_of(seen.overlap.get(name, []), "{:.3f}")]
+        rows.append("| " + " | ".join(cells) + " |")
+    ours = next(iter(methods))
+    for name in (ours, FLAT, SPHERE):
+        mean = metrics.summarise(seen.angles[name])["mean"]
+        numbers[f"real_face_{name.split()[0]}_mean_deg"] = round(mean, 2)
+    numbers["real_matte_iou"] = round(float(np.mean(seen.overlap[ours])), 4)
+    text = SECTION.format(
+        frames=seen.frames,
+        clips=len(clips),
+        faces=seen.faces,
+        rows="\n".join(rows),
+        share=100 * share,
+        run=RUN,
+        flicker="\n".join(f"| {name} | {raw:.2f}° | {smooth:.2f}° |" for name, raw, smooth in flickers),
+    )
+    if flickers:
+        numbers |= {"real_flicker_raw_deg": round(flickers[0][1], 2)}
+        numbers |= {"real_flicker_smoothed_deg": round(flickers[0][2], 2)}
     return text, numbers
+
+
+class Seen:
+    """Agreement with MediaPipe, collected frame by frame."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.angles: dict[str, list[F32]] = {name: [] for name in (*names, FLAT, SPHERE)}
+        self.overlap: dict[str, list[float]] = {name: [] for name in names}
+        self.frames = self.faces = 0
+
+    def take(self, image: F32, methods: dict[str, Method], peers: Peers) -> None:
+        """One more frame."""
+        found = {name: method.still(image) for name, method in methods.items()}
+        matte = peers.matte(image)
+        self.frames += 1
+        for name, one in found.items():
+            if one.alpha is not None:
+                self.overlap[name].append(metrics.iou(one.alpha, matte))
+        guide = next(iter(found.values())).depth
+        if guide is not None:
+            size = image.shape[1], image.shape[0]
+            found = {n: settled(one, guide, matte, camera_of(size)) for n, one in found.items()}
+        found |= {FLAT: Found(flat_normals(matte)), SPHERE: Found(sphere_normals(matte))}
+        for mesh in peers.faces(peers.enlarged(image)):
+            truth, inside = peers.normals(mesh / 2, image.shape[:2])
+            self.faces += 1
+            for name, one in found.items():
+                if one.normal is not None:
+                    self.angles[name].append(metrics.angles(one.normal, truth, inside))
+
+
+def flicker_rows(
+    methods: dict[str, Method], clips: list[list[F32]]
+) -> tuple[list[tuple[str, float, float]], float]:
+    """(name, raw, smoothed) of .onnx files, and the first one's share of the person that is still."""
+    rows, share = [], float("nan")
+    for name, method in methods.items():
+        if isinstance(method, OnnxMethod):
+            raw, smooth, still = flicker(method, clips)
+            share = share if rows else still
+            rows.append((name, raw, smooth))
+    return rows, share

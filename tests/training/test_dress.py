@@ -132,6 +132,27 @@ def test_a_loop_around_the_neck_goes_around_the_neck(doll, wardrobe):
     assert (np.hypot(loop[:, 0], loop[:, 2] - 0.02) > 0.03).all()
 
 
+def test_what_goes_around_the_neck_faces_outward_outside():
+    angle = np.arange(40) * 2 * np.pi / 40
+    loop = np.stack([0.07 * np.sin(angle), np.full(40, 0.6), trims.NECK[1] + 0.07 * np.cos(angle)], 1)
+    turn = np.linspace(0, 2 * np.pi, 9)
+    profiles = {  # out, up
+        "up inside, down outside": ([0.01, 0.01, 0.02, 0.02], [0.0, 0.03, 0.03, 0.0]),
+        "up outside, down inside": ([0.02, 0.02, 0.01, 0.01], [0.0, 0.03, 0.03, 0.0]),
+        "outward and down": ([0.0, 0.01, 0.03, 0.05], [0.05, 0.03, 0.0, -0.06]),
+        "a ring": (0.02 + 0.01 * np.cos(turn), 0.01 * np.sin(turn)),
+        "a ring, backward": (0.02 + 0.01 * np.cos(turn), -0.01 * np.sin(turn)),
+    }
+    for name, (out, up) in profiles.items():
+        rows = (np.tile(np.float64([v]), (40, 1)) for v in (out, up))
+        solid = trims.around(loop, *rows)
+        away = (solid.points - [0, 0, trims.NECK[1]]) * [1, 0, 1]
+        far = np.linalg.norm(away, axis=1)
+        outer = far > np.quantile(far, 0.7)
+        way = away[outer] / far[outer, None]
+        assert ((solid.normals[outer] * way).sum(1) > 0).mean() > 0.9, name
+
+
 def test_fingers_close_and_the_rest_stays(doll):
     body = doll.template.copy()
     hands = held.Hands(doll)

@@ -202,7 +202,7 @@ def test_evaluate_prints_the_baselines(data, tmp_path, capsys):
     onnx = tmp_path / "net.onnx"
     export.export(export.fold(GeometryNet().eval()), onnx)
     out, numbers = tmp_path / "docs" / "accuracy.md", tmp_path / "figures.json"
-    args = ["--data", str(data), "--model", str(onnx), "--count", "6", "--size", "128x96"]
+    args = ["--data", str(data), "--model", str(onnx), "--count", "6", "--size", "128x96", "--temporal", "0"]
     more = ["--beside", "analytic:sphere", str(onnx)]
     assert evaluate.main([*args, "--out", str(out), "--figures", str(numbers), *more]) == 0
     rows = {

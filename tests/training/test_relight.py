@@ -126,6 +126,27 @@ def test_a_shadow_has_no_light_and_its_edge_is_as_soft_as_the_source_is_large(sc
     assert widths[0.0] < widths[0.1] < widths[0.3]
 
 
+@pytest.mark.parametrize(
+    ("material", "given", "seen"),
+    [
+        (0.0, (0.6, 0.0, 0.8), (0.6, 0.0, 0.8)),
+        (0.0, (-0.6, 0.0, -0.8), (0.6, 0.0, 0.8)),  # from behind: cloth is the other way round there
+        (2.0, (-0.6, 0.0, -0.8), (-0.6, 0.0, 0.8)),  # hair is a volume: as what is before it
+        (0.0, (0.995, 0.0, -0.0998), (1.0, 0.0, 0.0)),  # interpolated a little too far: edge-on
+    ],
+)
+def test_labels_of_what_is_seen_from_behind(scenery, material, given, seen):
+    points = np.float32([[-0.3, -0.3, -1], [0.3, -0.3, -1], [0.3, 0.3, -1], [-0.3, 0.3, -1]])
+    sheet = piece(points, np.array([[0, 1, 2], [0, 2, 3]]), np.tile(np.float32([given]), (4, 1)))
+    looks = {"thing": Skin({"colour": (0.5, 0.5, 0.5), "shine": 0.0, "material": material})}
+    with scenery.renderer.gl:
+        actor = Actor(scenery.renderer.upload([sheet]), looks)
+        label, _ = scenery.renderer.draw_scene([actor], scenery.view)
+        for thing in actor.things:
+            thing.release()
+    assert label[SIZE[1] // 2, SIZE[0] // 2, :3] == pytest.approx(seen, abs=0.03)
+
+
 def test_sources_add_up(scenery):
     pair = [lamp((0.4, 0.1, -0.2), 0.5, width=0.2, height=0.2), lamp((-0.5, 0.3, 0.1), 0.8)]
     pieces = [wall(-1, 0.6), ball(-0.8, 0.12)]

@@ -16,6 +16,7 @@ from training.synth.camera.sensor import expose, shoot
 from training.synth.check import check
 from training.synth.gl import View
 from training.synth.make import Recipe, check_recipe
+from training.synth.parts import PARTS
 from training.synth.people import bodies
 from training.synth.places.backdrop import draw_backdrop
 from training.synth.places.framing import HEAD, draw_view, rotate
@@ -190,6 +191,20 @@ def test_the_validator_sees(name, change, kind, tmp_path):
     broken = Sample("a", {**sound.arrays, name: change(sound.arrays[name])}, sound.about)
     write_shard(tmp_path / "shard_00000.tar", [broken])
     assert kind in check(tmp_path).counts
+
+
+def test_the_validator_sees_a_collar_that_is_inside_out(tmp_path):
+    sound = sample_of("a")
+    part = sound.arrays["part"] * PARTS.index("cloth")
+    write_shard(tmp_path / "shard_00000.tar", [Sample("a", {**sound.arrays, "part": part}, sound.about)])
+    assert check(tmp_path).lines == []
+    normal = sound.arrays["normal"].copy()
+    normal[10:28, 20:70] = (127, 0, 2)  # turned until just edge-on, as the renderer's labels never look away
+    wrong = {**sound.arrays, "part": part, "normal": normal}
+    write_shard(tmp_path / "shard_00000.tar", [Sample("a", wrong, sound.about)])
+    report = check(tmp_path)
+    assert list(report.counts) == ["inside out"]
+    assert report.across["cloth"][0] > 300
 
 
 def test_shards_of_a_recipe_do_not_depend_on_how_many_are_asked_for():

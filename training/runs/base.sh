@@ -14,6 +14,6 @@ python -m training.train --data "$WORK/train" --start "$WORK/relief/last.pt" --o
 python -m training.blend "$WORK/relief/last.pt" "$WORK/joint/last.pt" --out "$WORK/base.pt"
 python -m training.export --checkpoint "$WORK/base.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/base.onnx" --count 240 \
-    --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md --figures "$WORK/figures.json"
+    --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md --plots docs/accuracy_plots.png --worst docs/worst.jpg --figures "$WORK/figures.json"
 python -m training.export --checkpoint "$WORK/base.pt" \
     --out engines/base.onnx --data "$WORK/train" --figures "$WORK/figures.json"

@@ -10,7 +10,7 @@ MINUTES=${MINUTES:-180}
 
 python -m training.synth make --out "$WORK/train" --count 20000 --seed 21 --bodies 3200 --assets "$ASSETS" &
 DATA=$!
-python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bodies 128 --held-out --jobs 1 \
+python -m training.synth make --out "$WORK/heldout" --count 480 --clips 24 --seed 1021 --bodies 128 --held-out --jobs 1 \
     --assets "$ASSETS"
 # Training takes up new shards as they are finished.
 until [ -f "$WORK/train/shard_00010.tar" ]; do sleep 5; kill -0 "$DATA"; done
@@ -18,6 +18,6 @@ python -m training.train --data "$WORK/train" --out "$WORK/run" --minutes "$MINU
 kill "$DATA" 2>/dev/null || true
 python -m training.export --checkpoint "$WORK/run/last.pt" --out "$WORK/fast.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/fast.onnx" --count 240 \
-    --assets "$ASSETS" --out docs/accuracy.md --figures "$WORK/figures.json"
+    --assets "$ASSETS" --out docs/accuracy.md --plots docs/accuracy_plots.png --worst docs/worst.jpg --figures "$WORK/figures.json"
 python -m training.export --checkpoint "$WORK/run/last.pt" \
     --out engines/fast.onnx --data "$WORK/train" --figures "$WORK/figures.json"

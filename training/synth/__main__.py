@@ -87,7 +87,10 @@ def run_check(args: argparse.Namespace) -> int:
     for part, angles in report.slopes.items():
         if angles:
             middle = sorted(angles)[len(angles) // 2]
-            print(f"normals against the depth's slope on {part}: median {middle:.1f} degrees")
+            wrong, all_of = report.across[part]
+            share = 100 * wrong / max(all_of, 1)
+            text = f"median {middle:.1f} degrees, {share:.1f} % across"
+            print(f"normals against the depth's slope on {part}: {text}")
     total = sum(report.counts.values())
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(report.counts.items()))
     print(f"{report.pictures} pictures, {report.labels} labels, {total} problems" + (kinds and f": {kinds}"))

@@ -15,6 +15,10 @@ from training.synth.shards import CLIPS, STILLS, Record, find_shards, read_shard
 from training.synth.truth import disagreement, points_of
 
 NEAREST = 0.1  # metres: closer than any webcam shows
+ACROSS = 75.0
+"""Degrees between a normal and the depth's own from which on it is another side's."""
+MOST_ACROSS = 0.25
+"""Share of a part in a view: thin things seen edge on and the inner sides of hoods stay below."""
 
 
 @dataclass
@@ -26,6 +30,9 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     slopes: dict[str, list[float]] = field(default_factory=lambda: {"skin": [], "cloth": []})
     """Median degrees between normals and depth of each still, by part."""
+    across: dict[str, list[int]] = field(default_factory=lambda: {"skin": [0, 0], "cloth": [0, 0]})
+    """Pixels, well inside a part, whose normal is ACROSS and more from the depth's own; and all of them. A
+    median does not see a collar that is inside out."""
     lines: list[str] = field(default_factory=list)
 
     def add(self, where: str, problems: Iterator[tuple[str, str]]) -> None:
@@ -48,24 +55,33 @@ def check(folder: Path) -> Report:
                     report.add(where, check_labels(record, frame))
                     report.labels += 1
                 if kind == STILLS:
-                    compare(record, report.slopes)
+                    report.add(f"{path.name} {record.key}", compare(record, report))
                 for k, picture in enumerate(record["colour"]):
                     report.add(f"{path.name} {record.key} picture {k}", check_picture(picture))
                     report.pictures += 1
     return report
 
 
-def compare(record: Record, slopes: dict[str, list[float]]) -> None:
-    """Adds the angle between normals and depth to `slopes`, where enough of a part is seen."""
+def compare(record: Record, report: Report) -> Iterator[tuple[str, str]]:
+    """Adds the angle between normals and depth to `report`, where enough of a part is seen. A part of whose
+    pixels more than MOST_ACROSS are another side's is a problem."""
     camera = record.about["camera"]
     normal, depth = record["normal"].astype(np.float32) / 127, record["depth"].astype(np.float32)
     if not np.isfinite(depth).all():
         return
-    for part, found in slopes.items():
+    for part, found in report.slopes.items():
         inside = (record["part"] == PARTS.index(part)) & (record["alpha"] == 255)
         angles = disagreement(normal, depth, inside, camera)
         if len(angles) > 100:
             found.append(float(np.median(angles)))
+        across = int((angles > ACROSS).sum())
+        report.across[part][0] += across
+        report.across[part][1] += len(angles)
+        if len(angles) > 300 and across > MOST_ACROSS * len(angles):
+            yield (
+                "inside out",
+                f"{100 * across / len(angles):.0f} % of {part} faces another way than its depth",
+            )
 
 
 def check_labels(record: Record, frame: int | None) -> Iterator[tuple[str, str]]:

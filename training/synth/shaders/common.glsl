@@ -20,12 +20,19 @@ vec4 noise4(vec3 p) { return texture(noise_map, p / 32.0); }
 float noise(vec3 p) { return noise4(p).r; }
 
 #ifndef CUTOUT
+// What is seen from behind faces the other way; what looks away only because normals are interpolated is bent by
+// `much` of what is missing. Hair is one volume: of strands behind others the mirror image fits to those before.
+vec3 turned(vec3 v, vec3 toward, float much, bool hair) {
+    float away = dot(v, toward);
+    if (away >= 0.0) return v;
+    if (hair) return normalize(v - 2.0 * away * toward);
+    return away < -0.3 ? -v : normalize(v - much * away * toward);
+}
+
 void put(vec3 albedo, float specular, vec3 n, vec3 l, float material) {
     vec3 toward = normalize(-camera);
-    n = normalize(n);
-    l = normalize(l);
-    if (dot(n, toward) < 0.0) n = normalize(n - 2.0 * dot(n, toward) * toward);
-    if (dot(l, toward) < 0.0) l = normalize(l - 1.02 * dot(l, toward) * toward);
+    n = turned(normalize(n), toward, 2.0, material == 2.0);
+    l = turned(normalize(l), toward, 1.02, material == 2.0);
     out_albedo = vec4(sqrt(clamp(albedo, 0.0, 1.0)), specular);
     out_normal = vec4(n, material + 4.0 * part);
     out_label = vec4(l, -camera.z);

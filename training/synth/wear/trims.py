@@ -45,7 +45,15 @@ def contour(anchors: Anchors, field: NDArray[np.float32]) -> NDArray:
 
 
 def around(loop: NDArray, out: NDArray, up: NDArray, closed: bool = True) -> Solid:
-    """A surface around the neck: `loop` [R,3] moved outward and upward by out, up [R,C] metres."""
+    """A surface around the neck: `loop` [R,3] moved outward and upward by out, up [R,C] metres.
+
+    Its outer side faces outward and up: a profile that goes up inside and falls outside, clockwise round its
+    lower inner corner when outward is right, is taken backward.
+    """
+    across, high = (v.mean(0) for v in np.broadcast_arrays(out, up))
+    across, high = across - across.min(), high - high.min()
+    if (across[:-1] * high[1:] - across[1:] * high[:-1]).sum() < 0:
+        out, up = out[:, ::-1], up[:, ::-1]
     way = unit((loop - [0, 0, NECK[1]]) * [1, 0, 1])
     points = loop[:, None] + way[:, None] * out[..., None] + np.array([0, 1.0, 0]) * up[..., None]
     return loft(points, closed)
