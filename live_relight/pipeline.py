@@ -91,7 +91,8 @@ class Pipeline:
         look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
         smooth = time.perf_counter()
         steps = governor.STEPS[self.quality]
-        image = self._shader.shade(frame.image, steady, look, steps, self._there.present, smoothing)
+        fine = self.quality in governor.FINE
+        image = self._shader.shade(frame.image, steady, look, steps, self._there.present, smoothing, fine)
         done = time.perf_counter()
         marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
         return replace(frame, image=image)
@@ -150,4 +151,5 @@ class Pipeline:
             return
         interval = (frame.time - last.time) / (frame.index - last.index)
         if interval > 0:
-            self._governor = governor.step(self._governor, now, busy, interval)
+            rungs = governor.RUNGS if self._shader.coarsens else governor.GRID_RUNGS
+            self._governor = governor.step(self._governor, now, busy, interval, rungs)

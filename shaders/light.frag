@@ -15,7 +15,7 @@ uniform float area_unit[AREA_LIGHTS];  // what a surface at the head gets that f
 uniform sampler2D shape;      // depth, normal at this size
 uniform sampler2D softened;   // normal without fine relief, blurred alpha
 uniform sampler2D shadows;    // what is seen of the lamps, by slot
-uniform sampler2D picture;    // at this size, encoded BGR
+uniform sampler2D picture;    // encoded BGR; at this size unless PICTURE_APART
 uniform float ambient;        // on the light already there
 uniform float darkest;        // base colour below which a highlight grows no further
 uniform float specular;       // of the usual strength
@@ -129,7 +129,11 @@ vec2 quotient() {
 }
 
 void main() {
+#ifdef PICTURE_APART
+    vec3 seen = texture(picture, uv).xyz;
+#else
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
+#endif
     vec4 there = texelFetch(shape, ivec2(gl_FragCoord.xy), 0);
     n = unit(there.yzw);
     p = place_at(uv, clamp(there.x, 0.2, 5.0));

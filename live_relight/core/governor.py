@@ -1,9 +1,10 @@
-"""Keeps the frame rate: how fine the geometry is worked out, as a pure step over what frames took.
+"""Keeps the frame rate: how fine light and geometry are worked out, as a pure step over what frames took.
 
 Where a frame takes longer than the source leaves for it, shadows are marched in fewer steps first; then the
-network is run on a smaller picture, and the light map and the filters follow it, because they work on the
-network's grid. Where there has been room for a while
-it climbs back, one level at a time, and waits longer after each climb that did not hold.
+light map is half as wide and high, where it is at the picture's size (on a card); then the network is run on
+a smaller picture, and the filters follow it. Without a card the light map is on the network's grid anyway and
+follows it too. Where there has been room for a while it climbs back, one level at a time, and waits longer
+after each climb that did not hold.
 """
 
 from __future__ import annotations
@@ -12,15 +13,23 @@ from dataclasses import dataclass, replace
 
 LEVELS = ("low", "medium", "high")
 """What a user may ask for."""
-RUNGS = ("low", "medium", "lean", "high")
-"""What the governor goes through: 'lean' is 'high' with fewer steps a shadow."""
-SHARES = {"low": 0.5, "medium": 0.62, "lean": 1.0, "high": 1.0}
+RUNGS = ("low", "medium", "coarse", "lean", "high")
+"""What the governor goes through: 'lean' is 'high' with fewer steps a shadow, 'coarse' is 'lean' with a
+smaller light map."""
+GRID_RUNGS = ("low", "medium", "lean", "high")
+"""The same where the light map is on the network's grid."""
+SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-STEPS = {"low": 3, "medium": 4, "lean": 4, "high": 6}
+STEPS = {"low": 3, "medium": 4, "coarse": 4, "lean": 4, "high": 6}
 """Steps a shadow is marched in."""
-COST = {"low": 0.7, "medium": 0.81, "lean": 0.96, "high": 1.0}
-"""What a frame takes at a level, as a share of `high` (docs/performance.md)."""
+FINE = ("lean", "high")
+"""Levels with a light map at the picture's size, on a card."""
+COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0}
+"""What a frame takes at a level, as a share of `high` (docs/performance.md; 'coarse', which only a card has,
+is put between its neighbours)."""
 
+BETWEEN = ("coarse", "lean")
+"""Rungs that are passed over where they would not save enough."""
 FULL, ROOM = 0.97, 0.80
 """Load from which to step down; load that a climb may at most lead to."""
 SETTLE = 1.5
@@ -45,9 +54,11 @@ class GovernorState:
     patience: float = PATIENCE
 
 
-def step(state: GovernorState, now: float, busy: float, interval: float) -> GovernorState:
+def step(
+    state: GovernorState, now: float, busy: float, interval: float, rungs: tuple[str, ...] = RUNGS
+) -> GovernorState:
     """One frame further. `busy`: seconds it took; `interval`: seconds from frame to frame, as the source
-    gives them. The argument is not changed."""
+    gives them; `rungs`: RUNGS or GRID_RUNGS. The argument is not changed."""
     load = min(busy / max(interval, 1e-6), 4.0)
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing
@@ -55,17 +66,17 @@ def step(state: GovernorState, now: float, busy: float, interval: float) -> Gove
     weight = min(max(busy, interval) / MEMORY, 1.0)
     load = state.load + (load - state.load) * weight if state.load else load
     state = replace(state, load=load)
-    rested, index = now - changed, RUNGS.index(state.level)
+    rested, index = now - changed, rungs.index(state.level)
     if load > FULL and index > 0 and rested > SETTLE:
         # A climb that is taken back soon was one too many.
         failed = state.climbed is not None and now - state.climbed < 2 * state.patience
         patience = min(2 * state.patience, LONGEST) if failed else state.patience
-        below = RUNGS[index - 1]
-        if below == "lean" and load * COST[below] > FULL:  # too little: straight on
-            below = RUNGS[index - 2]
-        return _moved(replace(state, patience=patience), below, now)
-    if index + 1 < len(RUNGS) and rested > state.patience:
-        above = RUNGS[index + 1]
+        index -= 1
+        while rungs[index] in BETWEEN and load * COST[rungs[index]] / COST[state.level] > FULL:
+            index -= 1  # too little: straight on
+        return _moved(replace(state, patience=patience), rungs[index], now)
+    if index + 1 < len(rungs) and rested > state.patience:
+        above = rungs[index + 1]
         if load * COST[above] / COST[state.level] < ROOM:
             return _moved(replace(state, climbed=now), above, now)
     return state

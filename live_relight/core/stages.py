@@ -57,6 +57,8 @@ class Shader(Protocol):
     name: str
     steadies: bool
     """True where it smooths geometry over time itself; else it is to be given steady geometry."""
+    coarsens: bool
+    """True where a light map that is not `fine` is smaller."""
 
     def shade(
         self,
@@ -66,10 +68,12 @@ class Shader(Protocol):
         steps: int = 6,
         present: Present | None = None,
         smoothing: Smoothing | None = None,
+        fine: bool = True,
     ) -> Image:
         """Returns a new H x W x 3 uint8 BGR picture of the input's size. `steps`: that a shadow is marched
         in; `present`: the light that is there, None: not known. `smoothing`, where it `steadies`: of geometry
-        that comes as the estimator gave it; None: what it was given before has nothing to do with this."""
+        that comes as the estimator gave it; None: what it was given before has nothing to do with this.
+        `fine` False: the light may be worked out at half the size, where it `coarsens`."""
         ...
 
     def close(self) -> None: ...

@@ -60,6 +60,7 @@ class OpenGLShader:
         if refine != "cpu" and not self.on_grid:
             self._ways = Ways(self._ctx, self._write_geometry, self._no_interop(), refine == "measured")
         self.steadies = self._ways is not None
+        self.coarsens = not self.on_grid
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])
         self._programs: dict[tuple[Any, ...], moderngl.VertexArray] = {}
         self._beside = Beside(self._ctx)
@@ -79,6 +80,7 @@ class OpenGLShader:
         steps: int = shadow.STEPS,
         present: Present | None = None,
         smoothing: Smoothing | None = None,
+        fine: bool = True,
     ) -> Image:
         if look.untouched:
             return image.copy()
@@ -88,7 +90,7 @@ class OpenGLShader:
                 "picture", f"{size[0]}x{size[1]}", f"at most {self._max_side} a side", "scale it down first"
             )
         with self._ctx:  # there may be another one in this thread
-            return self._shade(image, geometry, look, steps, present, smoothing)
+            return self._shade(image, geometry, look, steps, present, smoothing, fine)
 
     @property
     def to_light(self) -> ToLight:
@@ -112,9 +114,10 @@ class OpenGLShader:
         steps: int,
         present: Present | None,
         smoothing: Smoothing | None,
+        fine: bool,
     ) -> Image:
         size = image.shape[1], image.shape[0]
-        self._resize(size, geometry.size)
+        self._resize(size, geometry.size, fine)
         matte: Map | None = None
         self._shaded = geometry.shading is not None
         if self._ways is None:
@@ -212,7 +215,9 @@ class OpenGLShader:
         lit = self._sizes[2]
         if not self.on_grid:
             self._use("planes", "picture")
-            self._draw("surface.frag", self._targets["shaped"], boxes, lit, planes=0, picture=1)
+            self._draw(
+                "surface.frag", self._targets["shaped"], boxes, lit, self._apart(), planes=0, picture=1
+            )
         casting = shadow_defines(found, steps)
         if casting:
             size = self._targets["shadows"].size
@@ -227,9 +232,9 @@ class OpenGLShader:
                 "settle.frag", self._targets["settling"], read_by(boxes, lit, size, 2), size, shadows=0
             )
         given |= self._beside.use(found, look)
-        sure, known = there.confidence, Defines()
+        sure, known = there.confidence, self._apart()
         if self._shaded:
-            sure, known = 1.0, Defines(PRESENT_MAP=1)
+            sure, known = 1.0, known | Defines(PRESENT_MAP=1)
             self._map("present").use(6)
         self._use("shape", "guide" if self.on_grid else "picture", "softened", "settled")
         self._draw(
@@ -240,6 +245,12 @@ class OpenGLShader:
             present=np.asarray(there.terms, np.float32),
             evened=tuple(v * sure for v in look.evened), present_map=6, **given,
         )  # fmt: skip
+
+    def _apart(self) -> Defines:
+        """For what reads the picture and draws at the light map's size, where these are two."""
+        return (
+            Defines(PICTURE_APART=1) if not self.on_grid and self._sizes[1] != self._sizes[2] else Defines()
+        )
 
     def _use(self, *names: str) -> None:
         """Binds textures to the units 0, 1, ..."""
@@ -332,10 +343,13 @@ class OpenGLShader:
             self._programs[key] = self._ctx.vertex_array(made, [(self._boxes_buffer, "4f /i", "box")])
         return self._programs[key]
 
-    def _resize(self, size: Size, shape: Size) -> None:
+    def _resize(self, size: Size, shape: Size, fine: bool) -> None:
         half = size[0] // 2, size[1] // 2
-        worth = self.on_grid and half[0] >= shape[0] and half[1] >= shape[1]
-        gain, light = half if worth else size, shape if self.on_grid else size
+        worth = half[0] >= shape[0] and half[1] >= shape[1]
+        if self.on_grid:
+            gain, light = half if worth else size, shape
+        else:
+            gain, light = size, size if fine or not worth else half
         if self._sizes == (size, gain, light, shape):
             return
         for thing in self._targets.values():

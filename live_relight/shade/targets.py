@@ -53,7 +53,7 @@ def light_targets(
     made = {
         "planes": planes,
         "light": light_map,
-        "picture": ctx.texture(gain, 4),
+        "picture": bilinear(ctx.texture(gain, 4)),
         "softened": floats(ctx, plain.half_of(shape), 4),
         "occluder": floats(ctx, shape, 2),
         "present": floats(ctx, plain.half_of(shape), 1),

@@ -9,18 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live_relight.core.governor import COST, RUNGS, GovernorState, step
+from live_relight.core.governor import (
+    BETWEEN,
+    COST,
+    FINE,
+    GRID_RUNGS,
+    RUNGS,
+    SHARES,
+    STEPS,
+    GovernorState,
+    step,
+)
 
 INTERVAL = 1 / 30
 
 
-def live(cost: Callable[[float], float], seconds: float) -> list[tuple[float, str, float]]:
+def live(
+    cost: Callable[[float], float], seconds: float, rungs: tuple[str, ...] = RUNGS
+) -> list[tuple[float, str, float]]:
     """(time, level, busy) of every frame of a machine where a frame at `high` takes cost(time) seconds."""
     state, now, seen = GovernorState(), 0.0, []
     while now < seconds:
         busy = cost(now) * COST[state.level]
         now += max(busy, INTERVAL)
-        state = step(state, now, busy, INTERVAL)
+        state = step(state, now, busy, INTERVAL, rungs)
         seen.append((now, state.level, busy))
     return seen
 
@@ -33,7 +45,23 @@ def test_fast_machine_stays_high() -> None:
     assert changes(live(lambda t: 0.6 * INTERVAL, 60)) == 0
 
 
-@pytest.mark.parametrize(("cost", "level"), [(1.0, "lean"), (1.1, "medium"), (1.4, "low"), (5.0, "low")])
+def test_shadow_steps_go_first_then_the_light_map_then_the_network() -> None:
+    for what in (STEPS, {r: r in FINE for r in RUNGS}, SHARES):
+        values = [what[r] for r in RUNGS]
+        assert values == sorted(values)
+    assert next(r for r in reversed(RUNGS) if STEPS[r] < STEPS["high"]) == "lean"
+    assert next(r for r in reversed(RUNGS) if r not in FINE) == "coarse"
+    assert next(r for r in reversed(RUNGS) if SHARES[r] < 1) == "medium"
+    assert set(GRID_RUNGS) == set(RUNGS) - {"coarse"}
+
+
+def test_rungs_that_are_not_there_are_not_taken() -> None:
+    assert "coarse" not in {level for _, level, _ in live(lambda t: 1.05 * INTERVAL, 60, GRID_RUNGS)}
+
+
+@pytest.mark.parametrize(
+    ("cost", "level"), [(1.0, "lean"), (1.05, "coarse"), (1.15, "medium"), (1.4, "low"), (5.0, "low")]
+)
 def test_slow_machine_comes_down_and_keeps_its_rate_where_it_can(cost: float, level: str) -> None:
     seen = live(lambda t: cost * INTERVAL, 60)
     end = seen[len(seen) // 2 :]
@@ -74,7 +102,7 @@ def test_level_moves_one_at_a_time_or_over_the_rung_that_saves_too_little(
     for seconds in busy:
         now += max(seconds, interval)
         new = step(state, now, seconds, interval)
-        if (state.level, new.level) != ("high", "medium"):
-            assert abs(RUNGS.index(new.level) - RUNGS.index(state.level)) <= 1
+        ends = sorted(RUNGS.index(s.level) for s in (state, new))
+        assert all(rung in BETWEEN for rung in RUNGS[ends[0] + 1 : ends[1]])
         assert new.load >= 0
         state = new

@@ -165,6 +165,35 @@ def test_light_map_at_full_size_agrees_too() -> None:
         shader.close()
 
 
+@pytest.mark.parametrize("name", ["studio", "all kinds", "areas"])
+def test_a_coarse_light_map_agrees_too_and_is_left_again(name: str) -> None:
+    shader = OpenGLShader(on_grid=False)
+    try:
+        assert shader.coarsens
+        image = picture((640, 480))
+        geometry = seen(image, (256, 192))
+        whole = shader.shade(image, geometry, LOOKS[name]).astype(int)
+        coarse = shader.shade(image, geometry, LOOKS[name], fine=False).astype(int)
+        half = resized(image, (320, 240))
+        plain = reference.relight(image, half, geometry, LOOKS[name], shelf=FileShelf())
+        assert np.abs(coarse - plain).max() <= 2
+        assert 0 < np.abs(coarse - whole).mean() < 2
+        assert (shader.shade(image, geometry, LOOKS[name]) == whole).all()
+        small = picture((320, 240))  # half of it would be less than the geometry has
+        ways = [shader.shade(small, seen(small, (256, 192)), LOOKS[name], fine=f) for f in (True, False)]
+        assert (ways[0] == ways[1]).all()
+    finally:
+        shader.close()
+
+
+def test_on_the_geometrys_grid_there_is_no_coarser_light_map(shader: OpenGLShader) -> None:
+    assert not shader.coarsens
+    image = picture((640, 480))
+    geometry = seen(image, (256, 192))
+    ways = [shader.shade(image, geometry, LOOKS["studio"], fine=f) for f in (True, False)]
+    assert (ways[0] == ways[1]).all()
+
+
 def test_shader_survives_changes_of_size_and_tiny_pictures(shader: OpenGLShader) -> None:
     for size in ((64, 48), (1, 1), (640, 360), (2, 3), (64, 48)):
         image = picture((64, 48))[: size[1], : size[0]].copy() if size[0] < 64 else picture(size)
