@@ -244,3 +244,7 @@ def test_the_middle_of_two_networks(tmp_path, capsys):
     assert blend.main([paths[1], paths[0], "--out", str(tmp_path / "d.pt")]) == 1  # the second lacks the link
     assert "relief.link" in capsys.readouterr().err
     assert not (tmp_path / "d.pt").exists()
+    assert blend.main([paths[1], paths[0], "--out", str(tmp_path / "d.pt"), "--partly"]) == 0
+    kept, own = (torch.load(p, weights_only=True)["model"] for p in (tmp_path / "d.pt", paths[1]))
+    assert torch.equal(kept["relief.link.weight"], own["relief.link.weight"])
+    assert not torch.equal(kept["head.weight"], own["head.weight"])
