@@ -58,7 +58,8 @@ class OpenGLShader:
         assert refine in REFINES, refine
         self._ways: Ways | None = None
         if refine != "cpu" and not self.on_grid:
-            self._ways = Ways(self._ctx, self._write_geometry, self._no_interop(), refine == "measured")
+            own, measured = (lambda name: self._targets[name]), refine == "measured"
+            self._ways = Ways(self._ctx, self._write_geometry, own, self._no_interop(), measured)
         self.steadies = self._ways is not None
         self.coarsens = not self.on_grid
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])

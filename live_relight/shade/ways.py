@@ -5,7 +5,8 @@ upload + GL       the host's arrays are uploaded as they are and refined on the 
 CPU               the host smooths (core/temporal.py), makes the coefficients (guided.py) and uploads those
 
 Which is quicker depends on card, driver and processor: the first frames go all ways that there are and are
-timed, each way to its end; the others take the quickest. After that nothing is timed.
+timed, each way to its end; the others take the quickest. After that nothing is timed. Drivers differ: the
+card's ways are taken only where they give what the processor gives.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import moderngl
 import numpy as np
@@ -34,6 +35,10 @@ Result = TypeVar("Result")
 INTEROP, UPLOAD, CPU = WAYS = ("CUDA-GL interop", "upload + GL", "CPU")
 WARM, TIMED = 1, 4
 """Frames that go all ways: the first ones compile and make things and are not counted."""
+COMPARED = ("planes", "softened", "occluder")
+CLOSE, FEW = 0.02, 1e-3
+"""Difference from the processor's, in parts of one and of the value, up to which a number is the same; share
+of numbers that may be further off."""
 LEAST, NEAR, FAR = 0.15, 0.004, 0.03
 """Of `settled`: least weight of a new place, and the distances between which it comes to count alone."""
 
@@ -62,6 +67,12 @@ def quickest(taken: Mapping[str, Sequence[float]]) -> str:
     return min(taken, key=lambda way: statistics.median(taken[way]))
 
 
+def agrees(card: Map, host: Map) -> bool:
+    """Whether numbers of any one shape are the same but for rounding; what is not finite is not."""
+    apart = np.abs(card - host) > CLOSE * (1.0 + np.abs(host))
+    return bool(np.isfinite(card).all() and apart.mean() <= FEW)
+
+
 def settled(old: Vector | None, new: Vector) -> Vector:
     """Where lamps are placed round: a head at rest stays where it is although its outline flickers, one that
     moves is followed at once. Subject distances."""
@@ -83,12 +94,14 @@ class Ways:
         self,
         ctx: moderngl.Context,
         upload: Callable[[Geometry], Map],
+        own: Callable[[str], Any],
         no_interop: str = "",
         measured: bool = True,
     ) -> None:
-        """`upload`: the last step of the CPU's way, returns the matte's coefficients; `no_interop`: why there
-        can be none; `measured` False: on the card wherever it works."""
-        self._ctx, self._upload = ctx, upload
+        """`upload`: the last step of the CPU's way, returns the matte's coefficients; `own`: the textures
+        that it fills, by name; `no_interop`: why there can be none; `measured` False: on the card wherever
+        it works."""
+        self._ctx, self._upload, self._own = ctx, upload, own
         self._refiner: Refiner | None = Refiner(ctx)
         self._state: temporal.TemporalState | None = None
         self._matte: Map | None = None
@@ -121,6 +134,7 @@ class Ways:
         if timed:
             self._left -= 1
             if not self._left:
+                self._compare(geometry)
                 self._choose()
         return host
 
@@ -190,6 +204,22 @@ class Ways:
         if self._left <= TIMED and done is not False:
             self._parts.setdefault(part, []).append(time.perf_counter() - start)
         return done
+
+    def _compare(self, geometry: Geometry) -> None:
+        """Gives the card's ways up where they give something else. Of coefficients it is what they make of
+        the picture that counts: where it has no edges many of them are as good."""
+        if self._refiner is None:
+            return
+        guide = geometry.guide.astype(np.float32) / 255
+        for name in COMPARED:
+            textures = self.textures[name], self._own(name)
+            card, host = (np.frombuffer(texture.read(), np.float32) for texture in textures)
+            if name == "planes":
+                planes = (v.reshape(-1, *guide.shape[:2], 4) for v in (card, host))
+                card, host = ((v[..., :3] * guide).sum(-1) + v[..., 3] for v in planes)
+            if not agrees(card, host):
+                self._stay(f"OpenGL's {name} are not the processor's")
+                return
 
     def _choose(self) -> None:
         parts, taken = self._parts, dict[str, list[float]]()

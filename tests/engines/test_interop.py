@@ -12,19 +12,22 @@ import moderngl
 import numpy as np
 import pytest
 
+from live_relight.core import temporal
 from live_relight.core.errors import EstimatorError
 from live_relight.core.frames import Frame, Geometry, Image, Resident
 from live_relight.core.light import Light
 from live_relight.core.look import Look
 from live_relight.core.temporal import Smoothing
 from live_relight.geometry import build, cards, cuda, fallback, interop, network, tensorrt, trt_library
+from live_relight.geometry.analytic import AnalyticEstimator
 from live_relight.geometry.onnx import OnnxEstimator
 from live_relight.geometry.tensorrt import TensorRtEstimator
 from live_relight.geometry.trt_library import Library, Log
 from live_relight.pipeline import Pipeline
-from live_relight.shade import intake
+from live_relight.shade import intake, ways
 from live_relight.shade.opengl import OpenGLShader
-from live_relight.shade.ways import CPU, INTEROP, TIMED, UPLOAD, WARM, ToLight, quickest, settled
+from live_relight.shade.refine import Refiner
+from live_relight.shade.ways import CPU, INTEROP, TIMED, UPLOAD, WARM, ToLight, agrees, quickest, settled
 from live_relight.sinks import open_sink
 from tests.engines.fake_card import FakeApi, FakeCuda
 from tests.engines.nets import small_network
@@ -255,6 +258,45 @@ def test_no_other_vendors_driver_is_asked() -> None:
 
 
 # ---------------------------------------------------------------- which way
+
+
+def test_numbers_agree_but_for_rounding() -> None:
+    host = np.linspace(-3, 3, 6000, dtype=np.float32)
+    assert agrees(host + 0.01, host)
+    few = host.copy()
+    few[:5] += 1
+    assert agrees(few, host)
+    few[:50] += 1
+    assert not agrees(few, host)
+    few = host.copy()
+    few[7] = np.nan
+    assert not agrees(few, host)
+
+
+def test_a_driver_that_gives_something_else_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card's matte is a constant, as of a driver that draws one layer of five alone."""
+    ran = Refiner.run
+
+    def wrong(one: Refiner, smoothing: Smoothing | None) -> None:
+        ran(one, smoothing)
+        one.textures["planes"].write(np.full((5, *one.intake.size[::-1], 4), 0.1, np.float32))
+
+    monkeypatch.setattr(Refiner, "run", wrong)
+    monkeypatch.setattr(ways, "quickest", lambda taken: UPLOAD if UPLOAD in taken else CPU)
+    shader, plain = OpenGLShader(False, "measured"), OpenGLShader(False, "cpu")
+    try:
+        estimator, state = AnalyticEstimator(), None
+        for image in frames(WARM + TIMED + 2):
+            geometry = estimator.estimate(image)
+            state, steady = temporal.step(state, geometry, STEADY)
+            out = shader.shade(image, geometry, LOOK, smoothing=STEADY)
+            expected = plain.shade(image, steady, LOOK)
+        assert shader.to_light.way == CPU
+        assert "not the processor's" in shader.to_light.not_used[UPLOAD]
+        assert (out == expected).all()
+    finally:
+        shader.close()
+        plain.close()
 
 
 def test_the_quickest_is_taken() -> None:
