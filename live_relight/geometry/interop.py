@@ -86,14 +86,16 @@ class Textures:
             self._unmap()
 
     def close(self) -> None:
-        with contextlib.suppress(EstimatorError):
+        # Whatever goes wrong, also in the bindings themselves: what is left is released.
+        with contextlib.suppress(Exception):
             self.device.use()
-        with contextlib.suppress(EstimatorError):
+        with contextlib.suppress(Exception):
             self._unmap()
         while self._registered:
-            with contextlib.suppress(EstimatorError):
+            with contextlib.suppress(Exception):
                 self.device.call("cudaGraphicsUnregisterResource", self._registered.pop())
-        self.device.api.cudaGetLastError()  # what went wrong here is not the network's
+        with contextlib.suppress(Exception):
+            self.device.api.cudaGetLastError()  # what went wrong here is not the network's
 
     def _unmap(self) -> None:
         if self._mapped:

@@ -186,8 +186,9 @@ class Ways:
             return False
         try:
             refiner.intake.copy(resident)
-        except LiveRelightError as error:
-            self._copies, self._not_used[INTEROP] = False, str(error)
+        except Exception as error:  # the bindings have errors of their own: for arguments, for libraries
+            said = str(error) if isinstance(error, LiveRelightError) else f"{type(error).__name__}: {error}"
+            self._copies, self._not_used[INTEROP] = False, said
             refiner.renew(geometry)  # what CUDA may still hold of the old textures is not known
             return False
         self._not_used.pop(INTEROP, None)

@@ -20,6 +20,7 @@ from live_relight.core.frames import Geometry, Image
 from live_relight.geometry import build, front, graph, network, plans, tensorrt
 from live_relight.geometry.onnx import OnnxEstimator
 from live_relight.resize import resized
+from tests.engines import pictures
 from tests.engines.nets import small_network
 from tests.engines.place import ROOT, library, needs_wheels
 
@@ -74,6 +75,22 @@ def test_gives_what_the_cpu_gives(size: tuple[int, int]) -> None:
     full = OnnxEstimator(net).estimate(frame)
     assert degrees(fast, full) < 0.3
     assert np.abs(fast.alpha - full.alpha).mean() < 2e-3
+
+
+def test_gives_what_the_cpu_gives_on_real_and_rendered_pictures() -> None:
+    """The same 32 pictures that a card is held against the processor on."""
+    net = network.find_network()
+    data, form = build.source_of(net).data, front.form_for(net, pictures.SIZE)
+    whole = ort.InferenceSession(front.fused(data, form, "network"), providers=["CPUExecutionProvider"])
+    slow = OnnxEstimator(network.Network("half", build.source_of(net).path, net.card))
+    frames = pictures.thirty_two()
+    assert len(frames) == 32
+    for frame in frames:
+        normal, depth, alpha = whole.run(["normal", "depth", "alpha"], {"frame": frame})
+        other = slow.estimate(frame)
+        assert degrees(replace(other, normal=np.moveaxis(normal, 0, -1)), other) < 0.1
+        np.testing.assert_allclose(depth, other.depth, atol=2e-3)
+        assert np.abs(alpha - other.alpha).mean() < 1e-4
 
 
 @pytest.mark.parametrize(

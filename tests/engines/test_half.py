@@ -28,9 +28,9 @@ def pictures(root: Path) -> list[np.ndarray]:
     return [skimage.data.astronaut(), *frames]
 
 
-@pytest.fixture(scope="module")
-def shipped() -> tuple[network.Network, Path]:
-    found = network.find_network()
+@pytest.fixture(scope="module", params=[n.name for n in network.list_networks()])
+def shipped(request: pytest.FixtureRequest) -> tuple[network.Network, Path]:
+    found = network.find_network(request.param)
     return found, found.path.parent / "half" / found.path.name
 
 

@@ -26,7 +26,12 @@ from {BINDINGS} import *
 from {BINDINGS} import __version__
 """
 SHARED = {
-    "Builder": ("create_network", "create_builder_config", "create_optimization_profile"),
+    "Builder": (
+        "create_network", "create_builder_config", "create_optimization_profile", "build_serialized_network",
+    ),
+    "IOptimizationProfile": ("set_shape",),
+    "INetworkDefinition": ("get_input", "num_inputs", "get_output", "num_outputs"),
+    "ParserError": ("desc",),
     "IBuilderConfig": ("add_optimization_profile", "progress_monitor", "hardware_compatibility_level"),
     "OnnxParser": ("parse", "num_errors", "get_error"),
     "IProgressMonitor": ("phase_start", "step_complete", "phase_finish"),

@@ -11,6 +11,7 @@ import torch
 
 from training import export
 from training.clips import Clips, draw_part, frame_item, mirrored
+from training.half import write_half
 from training.model import GeometryNet, ModelConfig, load_model, save_checkpoint
 from training.recurrent import RecurrentConfig, coherence_loss, train
 from training.synth.shards import Sample, write_shard
@@ -125,6 +126,8 @@ def test_a_tiny_training_steadies_and_exports(data, tmp_path):
     export.export(export.fold(model), tmp_path / "net.onnx")
     again = load_model(str(tmp_path / "run" / "last.pt"))
     assert export.largest_error(again, tmp_path / "net.onnx") < 1e-4
+    with pytest.raises(ValueError, match="rounded from frame to frame"):
+        write_half(tmp_path / "net.onnx")
     session = ort.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
     assert [value.name for value in session.get_inputs()] == ["image", "state"]
     assert [value.name for value in session.get_outputs()] == ["normal", "depth", "alpha", "next_state"]
