@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..core.errors import EstimatorError, UsageError
 from ..core.settings import parse_size
 from ..core.stages import Estimator
-from ..geometry import build, front, network, tensorrt, trt_library
+from ..geometry import build, front, network, open_estimator, tensorrt, trt_library
 
 
 def backends(item: network.Network) -> list[tuple[str, str]]:
@@ -31,6 +31,26 @@ def backends(item: network.Network) -> list[tuple[str, str]]:
     if trt_library.look()[0] is not None:
         ways.append(("tensorrt", partial(open_tensorrt, item)))
     ways += [(p.name, partial(OnnxEstimator, item, 0, p)) for p in available()]
+    return _tried(item, ways)
+
+
+def backends_of_imported(item: network.Network) -> list[tuple[str, str]]:
+    """As `backends`, for an imported network: with ours beside it for what it does not give."""
+    from ..geometry.providers import available
+
+    names = ["onnx", *(p.name for p in available())]
+    if trt_library.look()[0] is not None:
+        names.insert(1, "tensorrt")  # to say why not
+    ways = [(name, partial(open_estimator, f"{name}:{item.name}", 0, _silent)) for name in names]
+    return _tried(item, ways)
+
+
+def _silent(line: str) -> None: ...
+
+
+def _tried(
+    item: network.Network, ways: Sequence[tuple[str, Callable[[], Estimator]]]
+) -> list[tuple[str, str]]:
     found = []
     for name, make in ways:
         try:

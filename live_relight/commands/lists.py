@@ -23,20 +23,25 @@ def engines(action: str, name: str | None) -> int:
         size = item.path.stat().st_size / 1e6
         mark = "*" if item.name == network.DEFAULT else " "
         print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
-        ways = backends(item)
-        print(f"{'':18} runs here with: {', '.join(n for n, fault in ways if not fault) or 'nothing'}")
-        for name, fault in ways:
-            if fault:
-                print(f"{'':18} not with {name}: {fault}")
+        _print_ways(backends(item), 18)
     _imported()
     print(f"`--engine auto` takes the first of tensorrt, {', '.join(CARDS[1:])} that works, else onnx")
     _plans()
     return 0
 
 
+def _print_ways(ways: list[tuple[str, str]], indent: int) -> None:
+    """What runs a network here, and why the rest does not."""
+    print(f"{'':{indent}} runs here with: {', '.join(n for n, fault in ways if not fault) or 'nothing'}")
+    for name, fault in ways:
+        if fault:
+            print(f"{'':{indent}} not with {name}: {fault}")
+
+
 def _imported() -> None:
     """The user's own networks, and the cards that are ready for well-known ones."""
     from ..geometry import imported, network
+    from .engines import backends_of_imported
 
     for name in imported.find():
         try:
@@ -48,6 +53,7 @@ def _imported() -> None:
         size = item.path.stat().st_size / 1e6
         about = card.texts.get("description", "your own")
         print(f"  {name:24} {size:5.1f} MB  {about}: --engine auto:{name}")
+        _print_ways(backends_of_imported(item), 26)
     print("your own networks: `engines import FILE.onnx --depth, --normal or --matte`; ready-made cards for:")
     for name, card in imported.known().items():
         print(f"  {name:24} {', '.join(card.outputs)}: {card.texts.get('title', '')}")

@@ -263,7 +263,8 @@ def test_list_info_and_wrong_specs(
     done = subprocess.run(
         [sys.executable, "-m", "live_relight", "engines", "list"], capture_output=True, text=True, check=True
     )
-    assert "imported for depth: --engine auto:net\n" in done.stdout
+    told = done.stdout.split("imported for depth: --engine auto:net\n")[1].splitlines()
+    assert told[0].strip() == "runs here with: onnx"
     assert "broken: card" in done.stdout
     for name in imported.known():
         assert f"  {name} " in done.stdout
