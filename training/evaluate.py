@@ -56,7 +56,8 @@ Written by `python -m training.evaluate`. Normals in degrees inside the person; 
 of |z' - z| / z after the best scale, and the share of pixels within a factor of 1.05. Edges are creases
 inside the person, where over {reach} pixels the true normal turns by more than {normal_edge:g} degrees or the
 true distance changes by more than {depth_edge:g} %: how wrong that change is. The matte's IoU is taken at one
-half; its SAD is the sum of absolute differences in per mille of the picture's pixels.
+half, in pictures with somebody in them; its SAD is the sum of absolute differences in per mille of the
+picture's pixels; "nobody" is how much of an empty picture is taken for somebody, likewise.
 
 ## Held-out synthetic people
 

@@ -42,6 +42,9 @@ class Score:
     within: list[float] = field(default_factory=list)
     depth_edges: list[F32] = field(default_factory=list)
     iou: list[float] = field(default_factory=list)
+    """Of pictures that somebody is in: elsewhere one wrong pixel makes it 0."""
+    nobody: list[float] = field(default_factory=list)
+    """Share 0..1 of an empty picture that is taken for a person."""
     sad: list[float] = field(default_factory=list)
     faces: list[F32] = field(default_factory=list)
     """Degrees inside the faces that MediaPipe finds, the same pixels for all."""
@@ -97,7 +100,10 @@ def evaluate(methods: dict[str, Method], stills: Stills, peers: Peers | None = N
         truth, found = np.exp(item["log_depth"]), {n: method.still(image) for n, method in methods.items()}
         for name, one in found.items():
             if one.alpha is not None:
-                scores[name].iou.append(metrics.iou(one.alpha, item["alpha"]))
+                if (item["alpha"] > 0.5).any():
+                    scores[name].iou.append(metrics.iou(one.alpha, item["alpha"]))
+                else:
+                    scores[name].nobody.append(float((one.alpha > 0.5).mean()))
                 scores[name].sad.append(metrics.sad(one.alpha, item["alpha"]))
         if mask.sum() < ENOUGH:
             continue
@@ -176,8 +182,8 @@ def table(scores: dict[str, Score]) -> str:
     """Markdown: one row a method; – where it says nothing of a thing."""
     lines = [
         "| method | mean | median | < 11.25° | < 22.5° | < 30° | edges, ° | depth AbsRel | δ < 1.05 |"
-        " depth edges, % | matte IoU | SAD, ‰ |",
-        "|" + "---|" * 12,
+        " depth edges, % | matte IoU | SAD, ‰ | nobody, ‰ |",
+        "|" + "---|" * 13,
     ]
     for name, score in scores.items():
         if name == MESH:
@@ -188,6 +194,7 @@ def table(scores: dict[str, Score]) -> str:
             mean_of(score.depth_edges, "{:.1f}"),
             mean_of(score.iou, "{:.3f}"),
             mean_of(score.sad, "{:.1f}"),
+            mean_of([1000 * share for share in score.nobody], "{:.1f}"),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

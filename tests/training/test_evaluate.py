@@ -289,9 +289,9 @@ def test_somebody_else_s_networks_beside_ours_with_one_command(data, tmp_path, r
     assert depth[:6] != rows["ours"][:6]
     assert "–" not in [*depth[:5], *depth[6:8]]  # a ball has no edges
     assert normal[6:9] == ["–"] * 3
-    assert both == normal[:6] + depth[6:9] + ["–"] * 2
-    assert all(row[9:] == ["–", "–"] for row in (depth, normal, both))
-    assert "–" not in rows["ours"][9:]
+    assert both == normal[:6] + depth[6:9] + ["–"] * 3
+    assert all(row[9:] == ["–"] * 3 for row in (depth, normal, both))
+    assert "–" not in rows["ours"][9:11]
 
 
 def test_an_imported_network_is_asked_in_its_own_units(tmp_path, root, own_folder):
