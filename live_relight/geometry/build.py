@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assets import folder
 from ..core.errors import EstimatorError, UsageError, nearest
 from ..core.paths import read_whole, reason
 from ..core.settings import parse_size, read_toml
@@ -123,8 +125,17 @@ def build(
         target=resolved(target),
         precision=source.precision,
         shapes=str(shapes),
+        place=place(network),
     )
     return plans.obtain(key, library, lambda: compile_plan(library, source, target, shapes, progress), say)
+
+
+def place(network: Network) -> str:
+    """Tells networks of one name apart in plans' keys: '' for a shipped one, else six letters of a sum of its
+    path. So one in another folder is another one, and a new version in the same place is not."""
+    if network.path.parent == folder("engines"):
+        return ""
+    return hashlib.sha256(os.fsencode(network.path.resolve())).hexdigest()[:6]
 
 
 def compile_plan(

@@ -6,9 +6,10 @@ import logging
 import queue
 import statistics
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 
 import numpy as np
 
@@ -21,12 +22,18 @@ from .onnx import OnnxEstimator
 from .providers import Provider
 
 Say = Callable[[str], None]
+Size = tuple[int, int]
+"""Rows and columns of a frame."""
 PATIENCE = 0.6
 """Seconds for a frame like one before. With the slow estimator's start and first frame it stays under one."""
 RESIZED = 2.0
 """Seconds for the first frame with another share of the network's area."""
 FIRST = 60.0
 """Seconds for the first frame of a size: some compile the network for it."""
+ENDING = 2.0
+"""Seconds that one which works may take to end."""
+KEPT = 3
+"""Frame sizes that the fast one is taken to be ready for: no more than tensorrt.SIZES."""
 APART = (2.0, 0.02, 0.02)
 """How far from the CPU's results a card's may be, in the mean: degrees, share of the depth, alpha."""
 
@@ -46,27 +53,40 @@ class Helper:
         self._count = 0
         self._worker = Worker("estimate", self._body).start()
 
-    def estimate(self, image: Image, share: float, patience: float) -> Geometry:
-        """As the estimator's own. Raises EstimatorError when nothing comes for `patience` seconds."""
+    def start(self, image: Image, share: float) -> None:
+        """As the estimator's own `estimate`; `answer` gives what comes of it."""
         self._count += 1
         self._jobs.put((self._count, image, share))
+
+    def answer(self, patience: float) -> Geometry | None:
+        """Of the last start; None when nothing comes for `patience` seconds. Raises what it raised."""
         number = 0
         try:
             # An earlier answer is one that nobody waited for.
             while number != self._count:
                 number, result = self._results.get(timeout=patience)
         except queue.Empty:
-            got = f"no answer in {patience:g} s"
-            raise EstimatorError(self._estimator.name, got, "one frame's geometry") from None
+            return None
         if isinstance(result, Exception):
             raise result
         return result
 
-    def end(self, close: bool = True) -> None:
+    def estimate(self, image: Image, share: float, patience: float) -> Geometry:
+        """As the estimator's own. Raises EstimatorError when nothing comes for `patience` seconds."""
+        self.start(image, share)
+        found = self.answer(patience)
+        if found is None:
+            raise self.late(patience)
+        return found
+
+    def late(self, patience: float) -> EstimatorError:
+        return EstimatorError(self._estimator.name, f"no answer in {patience:g} s", "one frame's geometry")
+
+    def end(self, close: bool = True, patience: float = 0.1) -> None:
         """Ends the thread, which may `close` the estimator before: what failed may hang in its end as well.
-        Waits a tenth of a second; a thread that hangs is left to itself."""
+        Waits `patience` seconds; a thread that hangs is left to itself."""
         self._jobs.put(close)
-        self._worker.join(0.1)
+        self._worker.join(patience)
 
     def _body(self, stopping: Event) -> None:
         while isinstance(job := self._jobs.get(), tuple):
@@ -83,7 +103,10 @@ class FallbackEstimator:
     """Estimator: `fast` until it fails or hangs, then what `make_slow` gives, for good. `say` gets one line.
 
     The frame that it failed on is estimated anew: none is lost. `first`: seconds that the first frame of a
-    size may take.
+    size may take. The very first frame of all is waited for; when another size comes in mid-stream, frames
+    are the slow one's until the fast one has had its first of them.
+
+    Frames come from one thread; `close` may come from another.
     """
 
     def __init__(
@@ -92,39 +115,80 @@ class FallbackEstimator:
         self._helper: Helper | None = Helper(fast)
         self._make_slow, self._say, self._first = make_slow, say, first
         self._slow: Estimator | None = None
-        self._seen: set[tuple[int, int] | tuple[int, int, float]] = set()
+        self._ready: OrderedDict[Size, set[float]] = OrderedDict()  # sizes with their shares, latest last
+        self._pending: tuple[Size, float, float] | None = None  # size, share, time by which it must be there
+        self._lock, self._closed = Lock(), False
         self.name = fast.name
         self.provider: Provider | None = getattr(fast, "provider", None)
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
-        if self._helper is not None:
+        helper, found = self._helper, None
+        if helper is not None:
             try:
-                return self._helper.estimate(image, share, self._wait(image, share))
+                found = self._on_card(helper, image, share)
             except EstimatorError as error:
                 self._fall(error)
-        if self._slow is None:
-            self._slow = self._make_slow()
-            self.name = self._slow.name
-        return self._slow.estimate(image, share)
+        return found if found is not None else self._behind().estimate(image, share)
 
     def close(self) -> None:
-        helper, self._helper = self._helper, None
-        slow, self._slow = self._slow, None
+        """A fast one that has not failed gets the time to end; one that hangs is left behind."""
+        with self._lock:
+            self._closed = True
+            helper, self._helper = self._helper, None
+            slow, self._slow = self._slow, None
         try:
             if helper is not None:
-                helper.end()
+                helper.end(patience=ENDING)
         finally:
             if slow is not None:
                 slow.close()
 
-    def _wait(self, image: Image, share: float) -> float:
+    def _on_card(self, helper: Helper, image: Image, share: float) -> Geometry | None:
+        """None: the fast one is busy with its first frame of a size. Raises EstimatorError."""
+        if self._pending is not None and not self._prepared(helper, *self._pending):
+            return None
         size = image.shape[0], image.shape[1]
-        new, other = size not in self._seen, (*size, share) not in self._seen
-        self._seen |= {size, (*size, share)}
-        return self._first if new else RESIZED if other else PATIENCE
+        if self._ready and size not in self._ready:
+            self._pending = size, share, time.monotonic() + self._first
+            helper.start(image, share)
+            return None
+        known = share in self._ready.get(size, ())
+        patience = PATIENCE if known else RESIZED if self._ready else self._first
+        found = helper.estimate(image, share, patience)
+        self._keep(size, share)
+        return found
+
+    def _prepared(self, helper: Helper, size: Size, share: float, until: float) -> bool:
+        if helper.answer(0.0) is None:
+            if time.monotonic() > until:
+                raise helper.late(self._first)
+            return False
+        self._pending = None
+        self._keep(size, share)
+        return True
+
+    def _keep(self, size: Size, share: float) -> None:
+        self._ready.setdefault(size, set()).add(share)
+        self._ready.move_to_end(size)
+        while len(self._ready) > KEPT:
+            self._ready.popitem(last=False)
+
+    def _behind(self) -> Estimator:
+        """The slow one, opened when it is needed first."""
+        with self._lock:
+            if self._closed:
+                raise EstimatorError(self.name, "a frame after its end")
+            if self._slow is None:
+                self._slow = self._make_slow()
+            if self._helper is None:
+                self.name = self._slow.name
+            return self._slow
 
     def _fall(self, error: EstimatorError) -> None:
-        helper, self._helper, self.provider = self._helper, None, None
+        with self._lock:
+            if self._closed:  # while the frame ran: nothing takes over
+                raise error
+            helper, self._helper, self.provider = self._helper, None, None
         self._say(f"{error}; the CPU takes over")
         if helper is not None:
             helper.end()
@@ -151,18 +215,22 @@ def open_on_card(
     where there is none, after a line for each that failed. `pick`: one that works and is no faster than the
     CPU is passed over, which is no failure and worth no line."""
     slow = OnnxEstimator(network, threads)
-    for one in candidates:
-        candidate = one if isinstance(one, Candidate) else _through(one, network, threads)
+    found = [one if isinstance(one, Candidate) else _through(one, network, threads) for one in candidates]
+    return first_that_works(found, slow, say, pick)
+
+
+def first_that_works(candidates: Sequence[Candidate], slow: Estimator, say: Say, pick: bool) -> Estimator:
+    """As `open_on_card`, for any estimators; `slow` is the CPU's. Those that are passed over are closed."""
+    for candidate in candidates:
         try:
             fast = candidate.make()
             fault = trial(fast, slow)
+            wins = not fault and (not pick or faster(fast, slow))
         except EstimatorError as error:
-            fault = str(error)
+            fault, wins = str(error), False
         if fault:
             say(f"--engine {candidate.name} is not used: {fault}")
-        elif pick and not faster(fast, slow):
-            fast.close()
-        else:
+        elif wins:
             return FallbackEstimator(fast, lambda: slow, say, candidate.first)
     return slow
 
@@ -187,16 +255,24 @@ def trial(fast: Estimator, slow: Estimator) -> str:
 
 
 def faster(fast: Estimator, slow: Estimator) -> bool:
-    """By the medians of a few frames each."""
-    picture = _picture()
-    return _seconds(fast, picture) < _seconds(slow, picture)
+    """By the medians of a few frames each. Closes `fast` where it is not. Raises EstimatorError, with `fast`
+    closed as well, where it fails or hangs after all."""
+    picture, helper = _picture(), Helper(fast)
+    try:
+        taken = _seconds(lambda: helper.estimate(picture, 1.0, RESIZED))
+        wins = taken < _seconds(lambda: slow.estimate(picture))
+    except BaseException:
+        helper.end()
+        raise
+    helper.end(close=not wins, patience=ENDING)
+    return wins
 
 
-def _seconds(estimator: Estimator, picture: Image, times: int = 5) -> float:
+def _seconds(work: Callable[[], Geometry], times: int = 5) -> float:
     taken = []
     for _ in range(times):
         start = time.perf_counter()
-        estimator.estimate(picture)
+        work()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
 

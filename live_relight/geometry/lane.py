@@ -45,6 +45,8 @@ class Lane:
         self._kernels: Any = None
         self._fitted = False
         self._frame, self._small = 0, form.small
+        self.hidden = False
+        """While it is, what `held` gave stands for nothing: the stream is busy with something else."""
         library.log.clear()
         try:
             self._engine = self._needed(runtime.deserialize_cuda_engine(_bytes(plan)))
@@ -76,7 +78,9 @@ class Lane:
         alpha, guide and shading."""
         frame = self._frame
         places = {name: self._out + start for name, (start, *_) in self._parts.items()}
-        return interop.Held(self._device, places, self._small, arrays, lambda: self._frame == frame)
+        return interop.Held(
+            self._device, places, self._small, arrays, lambda: self._frame == frame and not self.hidden
+        )
 
     def close(self) -> None:
         """The library's things before the memory that they were told of."""

@@ -1,8 +1,9 @@
 """Compiled plans: a cache in the user's cache folder that may be deleted at any time.
 
 `NAME-LIBRARY-TARGET-SHAPES-KEY.plan` is the library's own file; `.json` beside it says what it was made from,
-with its checksum: a plan counts only if all of that agrees. A `.lock` keeps two programs from compiling one
-plan. `.kernels` is what TensorRT for RTX made of a plan on this card, so that the next start need not.
+with its checksum: a plan counts only if all of that agrees. Its date is when the plan was last asked for.
+A `.lock` keeps two programs from compiling one plan. `.kernels` is what TensorRT for RTX made of a plan on
+this card, so that the next start need not.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ KERNELS = ".kernels"
 _SUM = hashlib.sha256().digest_size
 FORMAT = 1
 """Of the .json file; another number is another program's."""
+MOST = 12
+"""Plans for cameras' frames that are kept for one target; those not used for longest go."""
 LARGEST = 2_000_000_000
 """Bytes of a plan that we read."""
 ABANDONED = 3600.0
@@ -40,7 +43,7 @@ ABANDONED = 3600.0
 class Key:
     """Everything that a plan depends on. `onnx`: sha256 of the file that is compiled, or front.digest;
     `shapes`: '384x288', 'smallest..usual..largest', or 'frame to network' as in '1280x720 to 384x224';
-    `precision`: 'float16', or 'as given' for what the file itself says."""
+    `precision`: 'float16', or 'as given' for what the file itself says; `place`: build.place."""
 
     network: str
     onnx: str
@@ -49,27 +52,34 @@ class Key:
     target: str
     precision: str
     shapes: str
+    place: str = ""
 
     @property
     def digest(self) -> str:
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        said = {name: word for name, word in dataclasses.asdict(self).items() if name != "place" or word}
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def stem(self) -> str:
         """Start of the file's name, the same for every version of library and network."""
         shapes = "any-size" if ".." in self.shapes else self.shapes
-        words = (self.network[:40], self.library, self.target, shapes)
-        return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", word) for word in words)
+        words = (self.network[:40], self.place, self.library, self.target, shapes)
+        return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", word) for word in words if word)
 
     def path(self, folder: Path) -> Path:
         return folder / f"{self.stem}-{self.digest}.plan"
 
     def replaces(self, other: Key) -> bool:
-        """True for an older version: the same use of the same network, made from or with something else."""
-        return other != self and self == dataclasses.replace(
-            other, onnx=self.onnx, version=self.version, precision=self.precision
-        )
+        """True for an older version: the same use of the same network, made from something else, or with a
+        library that is not newer."""
+        same = dataclasses.replace(other, onnx=self.onnx, version=self.version, precision=self.precision)
+        return other != self == same and _numbers(other.version) <= _numbers(self.version)
+
+    def crowds(self, other: Key) -> bool:
+        """True where both are for cameras' frames, on the same card: of these only MOST are kept."""
+        fused = " to " in self.shapes and " to " in other.shapes
+        return fused and (self.library, self.target) == (other.library, other.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,10 @@ class Plan:
     size: int
     key: Key | None
     fault: str
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 class _UnusableError(Exception):
@@ -106,21 +120,16 @@ def obtain(
     however many programs ask at the same time. `say` takes lines for people; `say_hits`: also that nothing
     was to be done.
 
-    Raises SinkError where the cache cannot be written, and whatever `make` raises.
+    Raises SinkError where the cache cannot be written and has no such plan, and whatever `make` raises.
     """
     folder = cache_folder()
-    make_folder(folder)
     path = key.path(folder)
+    tell = say if say_hits else _silent
+    if _there(path, key, library, tell, _silent):
+        return path  # no lock: the cache may be one that can only be read
+    make_folder(folder)
     with _locked(folder / f"{key.stem}.lock", say):
-        try:
-            load(path, key, library)
-        except FileNotFoundError:
-            pass
-        except _UnusableError as fault:
-            say(f"{path.name}: {fault}; compiling it again")
-        else:
-            if say_hits:
-                say(f"{key.network} for {key.target}, {key.shapes}: compiled already")
+        if _there(path, key, library, tell, say):
             return path
         start = time.perf_counter()
         plan = make()
@@ -129,6 +138,26 @@ def obtain(
         say(f"{key.network} for {key.target}, {key.shapes}: compiled in {spent}")
         _tidy(path, key, say)
     return path
+
+
+def _there(
+    path: Path, key: Key, library: Library, tell: Callable[[str], None], complain: Callable[[str], None]
+) -> bool:
+    """Whether the plan can be used, which is said by `tell`; `complain` gets why one that is there cannot."""
+    try:
+        load(path, key, library)
+    except FileNotFoundError:
+        return False
+    except _UnusableError as fault:
+        complain(f"{path.name}: {fault}; compiling it again")
+        return False
+    with contextlib.suppress(OSError):
+        os.utime(path.with_suffix(".json"))  # when it was used: `_tidy` goes by that
+    tell(f"{key.network} for {key.target}, {key.shapes}: compiled already")
+    return True
+
+
+def _silent(line: str) -> None: ...
 
 
 def load(path: Path, key: Key | None, library: Library | None) -> bytes:
@@ -231,19 +260,30 @@ def _store(path: Path, key: Key, plan: bytes) -> None:
 
 
 def _tidy(path: Path, key: Key, say: Callable[[str], None]) -> None:
-    """Removes what this plan replaces, and what programs that died left unfinished."""
+    """Removes what this plan replaces, what is too much, and what programs that died left unfinished."""
+    crowd = []
     for old in path.parent.glob("*.plan"):
         with contextlib.suppress(OSError, _UnusableError):
             card, made_from, _ = _card(old)
             if key.replaces(made_from):
-                old.unlink()
-                card.unlink()
-                old.with_suffix(KERNELS).unlink(missing_ok=True)
+                _remove(old)
                 say(f"{old.name}: of another version of the network or of the library; removed")
+            elif old != path and key.crowds(made_from):
+                crowd.append((card.stat().st_mtime, old))
+    for _, old in sorted(crowd)[: -(MOST - 1)]:
+        with contextlib.suppress(OSError):
+            _remove(old)
+            say(f"{old.name}: more than {MOST} sizes of frames; removed, as not used for longest")
     for part in path.parent.glob(".*.part"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > ABANDONED:
                 part.unlink()
+
+
+def _remove(plan: Path) -> None:
+    plan.unlink()
+    for suffix in (".json", KERNELS):
+        plan.with_suffix(suffix).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ never run on a card.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,7 @@ import numpy as np
 
 from ..core.errors import EstimatorError, LiveRelightError
 from ..core.frames import Geometry, Image
-from . import build, cards, cuda, front, plans, trt_library
+from . import build, cards, cuda, front, lane, plans, trt_library
 from .lane import Lane
 from .network import Network
 from .trt_library import Library
@@ -62,6 +63,7 @@ def build_fused(
         target=build.resolved(target),
         precision=source.precision,
         shapes=str(form),
+        place=build.place(network),
     )
 
     def make() -> bytes:
@@ -162,14 +164,14 @@ class TensorRtEstimator:
             raise self._failed
         try:
             self._device.use()  # whichever thread this is
-            lane = self._lane((image.shape[1], image.shape[0]))
-            found = lane.run(image, PATIENCE)
+            way = self._lane((image.shape[1], image.shape[0]))
+            found = way.run(image, PATIENCE)
         except Exception as error:
             self._failed = self._told(error)
             raise self._failed from None
         normal = np.moveaxis(found["normal"], 0, -1)
         arrays = (normal, found["depth"], found["alpha"], found["small"], found.get("shading"))
-        return Geometry(*arrays, resident=lane.held(arrays))
+        return Geometry(*arrays, resident=way.held(arrays))
 
     def close(self) -> None:
         """Gives back everything on the card."""
@@ -183,21 +185,29 @@ class TensorRtEstimator:
 
     def _lane(self, frame: tuple[int, int]) -> Lane:
         if frame not in self._lanes:
+            self._hide(True)  # frames may come from elsewhere meanwhile, and are shaded in another thread
             while len(self._lanes) >= SIZES:
                 self._lanes.popitem(last=False)[1].close()
             form = front.form_for(self._network, frame)
             plan = self._plan(form)
             self._lanes[frame] = self._started(plan, form)
+            self._hide(False)
         self._lanes.move_to_end(frame)
         return self._lanes[frame]
 
+    def _hide(self, hidden: bool) -> None:
+        for one in self._lanes.values():
+            one.hidden = hidden
+
     def _started(self, plan: Path, form: front.Form) -> Lane:
         """A lane that has run; without the library's graphs where it does not run with them."""
-        args = (self._device, self._library, self._runtime, plan, form)
+        args, start = (self._device, self._library, self._runtime, plan, form), time.monotonic()
         if self._graphs:
             try:
                 return Lane(*args, graphs=True)
             except Exception:  # what is wrong with more than graphs, the second one says
+                if time.monotonic() - start >= lane.FIRST:
+                    raise  # a card that hangs would hang as long again
                 self._graphs = False
         return Lane(*args, graphs=False)
 

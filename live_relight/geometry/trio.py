@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -154,16 +155,5 @@ def _on_card(
         todo = "`live-relight doctor` says what to install, or use --engine onnx"
         raise EstimatorError("engine gpu", "an ONNX Runtime for the CPU alone", todo=todo)
     slow = through(None)
-    for provider in found:
-        try:
-            fast = through(provider)
-            fault = fallback.trial(fast, slow)
-        except EstimatorError as error:
-            fault = str(error)
-        if fault:
-            say(f"--engine {provider.name} is not used: {fault}")
-        elif engine == "auto" and not fallback.faster(fast, slow):
-            fast.close()
-        else:
-            return fallback.FallbackEstimator(fast, lambda: slow, say)
-    return slow
+    candidates = [fallback.Candidate(one.name, partial(through, one)) for one in found]
+    return fallback.first_that_works(candidates, slow, say, pick=engine == "auto")

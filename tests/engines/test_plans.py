@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -141,7 +142,7 @@ def test_a_damaged_plan_of_the_shipped_network_is_compiled_again(
 
 
 def test_every_part_of_the_key_makes_another_plan(cache: Path, real: bytes) -> None:
-    fields = ("network", "onnx", "library", "version", "target", "precision", "shapes")
+    fields = ("network", "onnx", "library", "version", "target", "precision", "shapes", "place")
     keys = [key_of(), *(key_of(**{field: "other"}) for field in fields)]
     assert len({key.path(cache) for key in keys}) == len(keys)
 
@@ -158,6 +159,67 @@ def test_a_newer_version_replaces_its_predecessor_alone(cache: Path, real: bytes
     assert [line for line in maker.said if line.startswith(old[1].name)]
     assert all(path.exists() for path in (new, *others))
     assert len(plans.list_plans()) == 5
+
+
+def test_an_older_library_leaves_a_newer_ones_plan(cache: Path, real: bytes) -> None:
+    new, old = (Maker(real).obtain(key_of(version=v)) for v in ("1.10.0", "1.9.2"))
+    assert new.exists()
+    assert old.exists()
+    assert not key_of(version="1.9.2").replaces(key_of(version="1.10.0", onnx="b" * 64))
+
+
+def test_networks_of_one_name_in_two_folders_keep_their_plans(cache: Path, tmp_path: Path) -> None:
+    nets, lines = [], list[str]()
+    for name, gain in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.onnx").write_bytes(small_network(gain=gain))
+        nets.append(network.find_network(str(tmp_path / name / "mine.onnx")))
+    size = build.shapes_for(nets[0], "64x64")
+    paths = [build.build(nets[i], "ampere", size, library(), lines.append) for i in (0, 1, 0)]
+    assert paths[0] == paths[2] != paths[1]
+    assert all(re.match(r"mine-\w{6}-tensorrt_rtx-ampere-64x64-\w{16}\.plan$", p.name) for p in paths)
+    assert [line.rsplit(": ")[1].split()[1] for line in lines] == ["in", "in", "already"]
+    (tmp_path / "a" / "mine.onnx").write_bytes(small_network(gain=3.0))
+    build.build(nets[0], "ampere", size, library(), lines.append)
+    assert not paths[0].exists(), "a new version in the same place replaces the old one"
+    assert paths[1].exists()
+    assert build.place(network.find_network()) == ""
+
+
+def test_a_plan_is_used_from_a_cache_that_can_only_be_read(
+    cache: Path, real: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Maker(real).obtain(key_of())
+    lock = cache / f"{key_of().stem}.lock"
+    lock.unlink()
+    lock.mkdir()  # nobody can lock here, whoever runs the test
+    monkeypatch.setattr(os, "utime", refused)
+    maker = Maker(real)
+    assert maker.obtain(key_of()) == path
+    assert maker.calls == 0
+
+
+def refused(*args: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_only_so_many_sizes_of_frames_are_kept(cache: Path, real: bytes) -> None:
+    def size(i: int) -> plans.Key:
+        return key_of(shapes=f"{300 + i}x240 to 64x64")
+
+    others = [Maker(real).obtain(k) for k in (key_of(), replace(size(0), target="sm75"))]
+    maker = Maker(real)
+    for i in range(plans.MOST):
+        path = maker.obtain(size(i))
+        os.utime(path.with_suffix(".json"), (1000.0 + i,) * 2)
+    maker.obtain(size(0))  # used again
+    maker.said.clear()
+    maker.obtain(size(plans.MOST))
+    kept = [i for i in range(plans.MOST + 1) if size(i).path(cache).exists()]
+    assert kept == [0, *range(2, plans.MOST + 1)]
+    assert len([line for line in maker.said if line.startswith(size(1).path(cache).name)]) == 1
+    assert len(list(cache.glob("*.json"))) == plans.MOST + len(others)
+    assert all(path.exists() for path in others)
 
 
 def test_names_of_networks_are_no_paths(cache: Path, real: bytes) -> None:

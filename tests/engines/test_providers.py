@@ -178,6 +178,42 @@ def test_auto_passes_over_one_that_is_no_faster(small: Network, monkeypatch: pyt
     estimator.close()
 
 
+class Falls(AnalyticEstimator):
+    """Gives what the CPU gives, once; then it fails, or hangs until it is let go."""
+
+    def __init__(self, small: Network, hangs: bool) -> None:
+        super().__init__("sphere")
+        self.cpu, self.hangs, self.frames = OnnxEstimator(small), hangs, 0
+        self.let_go, self.closed = threading.Event(), threading.Event()
+
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+        self.frames += 1
+        if self.frames > 1 and self.hangs:
+            self.let_go.wait(30.0)
+        if self.frames > 1:
+            raise EstimatorError("a card", "fallen off the bus", "a card that works")
+        return self.cpu.estimate(image, share)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_one_that_falls_in_the_race_is_passed_over(
+    small: Network, hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fallback, "RESIZED", 0.3)
+    one, two, lines = Falls(small, hangs), Falls(small, False), list[str]()
+    candidates = [fallback.Candidate("one", lambda: one), fallback.Candidate("two", lambda: two)]
+    assert type(open_on_card(small, candidates, say=lines.append, pick=True)) is OnnxEstimator
+    said = "no answer in 0.3 s" if hangs else "fallen off the bus"
+    assert [line.split(": ")[0] for line in lines] == [f"--engine {n} is not used" for n in ("one", "two")]
+    assert said in lines[0]
+    one.let_go.set()
+    assert one.closed.wait(2.0)
+    assert two.closed.wait(2.0)
+
+
 class Slow(AnalyticEstimator):
     """Takes `seconds` from its `start`-th frame on, or until it is let go."""
 
@@ -255,6 +291,96 @@ def test_the_first_frame_of_a_size_may_take_longer(small: Network) -> None:
     estimator.estimate(DARK)
     assert len(lines) == 1
     estimator.close()
+
+
+class Compiles(AnalyticEstimator):
+    """Takes `seconds` for every size's first frame, or until it is let go."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("sphere")
+        self.seconds, self.sizes = seconds, set[tuple[int, int]]()
+        self.let_go = threading.Event()
+
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+        size = image.shape[0], image.shape[1]
+        if self.sizes and size not in self.sizes:
+            self.let_go.wait(self.seconds)
+        self.sizes.add(size)
+        return super().estimate(image, share)
+
+
+def test_while_another_size_is_prepared_the_cpu_gives_the_frames(small: Network) -> None:
+    lines: list[str] = []
+    fast, cpu = Compiles(30.0), OnnxEstimator(small)
+    estimator = FallbackEstimator(fast, lambda: OnnxEstimator(small), lines.append)
+    card = estimator.estimate(DARK)
+    upright = np.full((160, 90, 3), 99, np.uint8)
+    for picture in (upright, upright, DARK):
+        found, seconds = timed(lambda picture=picture: estimator.estimate(picture))
+        assert seconds < 1.0
+        assert same(found, cpu.estimate(picture))
+    assert estimator.name == fast.name
+    fast.let_go.set()
+    end = time.monotonic() + 5.0
+    while not same(estimator.estimate(DARK), card):
+        assert time.monotonic() < end
+    assert same(estimator.estimate(upright), fast.estimate(upright))
+    assert lines == []
+    estimator.close()
+
+
+def test_another_size_that_hangs_is_one_line_and_no_frame_waits(small: Network) -> None:
+    lines: list[str] = []
+    fast, cpu = Compiles(30.0), OnnxEstimator(small)
+    estimator = FallbackEstimator(fast, lambda: OnnxEstimator(small), lines.append, first=1.0)
+    estimator.estimate(DARK)
+    upright, end = np.full((160, 90, 3), 99, np.uint8), time.monotonic() + 5.0
+    while not lines and time.monotonic() < end:
+        found, seconds = timed(lambda: estimator.estimate(upright))
+        assert seconds < 0.5
+        assert same(found, cpu.estimate(upright))
+    (line,) = lines
+    assert line.endswith("no answer in 1 s, expected one frame's geometry; the CPU takes over")
+    assert estimator.name == cpu.name
+    estimator.close()
+    fast.let_go.set()
+
+
+def test_one_that_works_gets_the_time_to_end(small: Network) -> None:
+    ended = threading.Event()
+
+    class Ends(AnalyticEstimator):
+        def close(self) -> None:
+            time.sleep(0.5)
+            ended.set()
+
+    FallbackEstimator(Ends("sphere"), lambda: OnnxEstimator(small)).close()
+    assert ended.is_set()
+
+
+def test_closed_while_a_frame_runs_nothing_takes_over(small: Network) -> None:
+    lines, made, found = list[str](), list[Estimator](), list[object]()
+    fast = Slow(30.0, start=1)
+    estimator = FallbackEstimator(fast, lambda: made.append(OnnxEstimator(small)) or made[0], lines.append)
+    estimator.estimate(DARK)
+
+    def frame() -> None:
+        try:
+            found.append(estimator.estimate(DARK))
+        except EstimatorError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=frame)
+    thread.start()
+    while fast.frames < 2:
+        time.sleep(0.01)
+    estimator.close()
+    thread.join()
+    assert isinstance(found[0], EstimatorError)
+    with pytest.raises(EstimatorError, match="after its end"):
+        estimator.estimate(DARK)
+    assert (lines, made) == ([], [])
+    fast.let_go.set()
 
 
 def test_an_answer_that_nobody_waited_for_is_not_the_next_ones(small: Network) -> None:
