@@ -64,6 +64,12 @@ def join(wanted: str = "auto") -> Place:
     return Place(torch.device(kind), rank, count)
 
 
+def meet(place: Place) -> None:
+    """Waits for all processes."""
+    if place.count > 1:
+        dist.barrier()
+
+
 def leave(place: Place) -> None:
     """Ends what `join` began."""
     if place.count > 1:

@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from training.data import Pool, draw_batch
-from training.device import DevicePool, Place, join, leave, same_progress, share_gradients, to_device
+from training.device import DevicePool, Place, join, leave, meet, same_progress, share_gradients, to_device
 from training.losses import Weights, total_loss
 from training.model import (
     LARGE_WIDTHS,
@@ -107,7 +107,7 @@ def plan(config: TrainConfig, share: float, step: int, rank: int) -> tuple[np.ra
 
 def drawn_there(
     config: TrainConfig, pool: DevicePool, progress: Progress, step: int, place: Place
-) -> Iterator[dict]:
+) -> Generator[dict, None, None]:
     """Batches cut where the network is."""
     while True:
         rng, count, size = plan(config, progress(step), step, place.rank)
@@ -117,9 +117,16 @@ def drawn_there(
 
 def batches(
     config: TrainConfig, pool: Pool, progress: Progress, step: int, stop: threading.Event, place: Place
-) -> Iterator[dict]:
+) -> Generator[dict, None, None]:
     """Batches drawn ahead in a thread."""
     ready: queue.Queue = queue.Queue(maxsize=3)
+
+    def hand(item: dict | Exception) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
 
     def fill() -> None:
         at = step
@@ -128,17 +135,22 @@ def batches(
                 if at % 100 == 0:
                     pool.refresh()
                 rng, count, size = plan(config, progress(at), at, place.rank)
-                ready.put(draw_batch(rng, pool, count, size, config.heads))
+                hand(draw_batch(rng, pool, count, size, config.heads))
                 at += 1
         except Exception as error:  # handed to the loop, which raises it
-            ready.put(error)
+            hand(error)
 
-    threading.Thread(target=fill, name="batches", daemon=True).start()
-    while True:
-        item = ready.get()
-        if isinstance(item, Exception):
-            raise item
-        yield item
+    worker = threading.Thread(target=fill, name="batches", daemon=True)
+    worker.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:  # a thread that is still at work when the program ends takes it down
+        stop.set()
+        worker.join()
 
 
 def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
@@ -168,7 +180,9 @@ def train(config: TrainConfig) -> Path:
     """Run (or resume) a training; returns the checkpoint's path."""
     place = join(config.device)
     try:
-        return train_at(place, config)
+        made = train_at(place, config)
+        meet(place)  # nobody leaves while another may still ask
+        return made
     finally:
         leave(place)
 
@@ -234,6 +248,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
                 save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
     finally:
         stop.set()
+        supply.close()
     if place.first:
         save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
     return out / "last.pt"
