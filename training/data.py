@@ -113,9 +113,11 @@ def load_item(
     augment: bool,
     mirror: bool | None = None,
     head: bool = False,
+    shaded: bool = True,
 ) -> dict[str, NDArray[np.float32]]:
     """Picture k of a sample with its labels at `size` (width, height); arrays are channels-last float32.
-    `head`: only a head with what is round it, where there is one."""
+    `head`: only a head with what is round it, where there is one. `shaded`: with shade and its mask, which
+    only a joint network learns."""
     colour = record["colour"][k]
     height, width = colour.shape[:2]
     box = (0.0, 0.0, float(width), float(height))
@@ -142,27 +144,25 @@ def load_item(
     log_depth = np.where(mask > 0, np.log(np.maximum(metres, 1e-2) / middle), 0.0)
     image = scale(crop(colour, box), size) / 255
     gamma = float(np.exp(rng.normal(0, 0.25))) if augment and rng.random() < 0.5 else 1.0
-    shade, shade_mask = shading(image, scale((crop(record["albedo"], box) / 255) ** 2, size), alpha)
-    shade = shade * gamma  # a picture to a power has its light and its paint to that power
-    if mirror if mirror is not None else (augment and rng.random() < 0.5):
-        image, normal, log_depth, alpha, mask, bare, shade, shade_mask = (
-            a[:, ::-1] for a in (image, normal, log_depth, alpha, mask, bare, shade, shade_mask)
-        )
-        normal = normal * np.array([-1, 1, 1], np.float32)
-        camera[1] = size[0] - 1 - camera[1]
-    if augment:
-        image = disturb(rng, image, gamma)
-    return {
+    fields = {
         "image": image,
         "normal": normal,
         "log_depth": log_depth,
         "alpha": alpha,
         "mask": mask,
         "weight": mask * (1 + (SKIN - 1) * bare),
-        "shade": shade,
-        "shade_mask": shade_mask * mask,
-        "camera": camera,
     }
+    if shaded:
+        shade, known = shading(image, scale((crop(record["albedo"], box) / 255) ** 2, size), alpha)
+        # A picture to a power has its light and its paint to that power.
+        fields |= {"shade": shade * gamma, "shade_mask": known * mask}
+    if mirror if mirror is not None else (augment and rng.random() < 0.5):
+        fields = {name: a[:, ::-1] for name, a in fields.items()}
+        fields["normal"] = fields["normal"] * np.array([-1, 1, 1], np.float32)
+        camera[1] = size[0] - 1 - camera[1]
+    if augment:
+        fields["image"] = disturb(rng, fields["image"], gamma)
+    return {**fields, "camera": camera}
 
 
 def facing(normal: NDArray[np.float32], camera: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -219,12 +219,18 @@ def make_batch(items: list[dict[str, NDArray[np.float32]]]) -> dict[str, Tensor]
 
 
 def draw_batch(
-    rng: np.random.Generator, pool: Pool, batch: int, size: tuple[int, int], heads: float = 0.0
+    rng: np.random.Generator,
+    pool: Pool,
+    batch: int,
+    size: tuple[int, int],
+    heads: float = 0.0,
+    shaded: bool = True,
 ) -> dict[str, Tensor]:
-    """A random augmented batch; a share `heads` of it, 0..1, only heads and what is round them."""
+    """A random augmented batch; a share `heads` of it, 0..1, only heads and what is round them; `shaded` as
+    load_item's."""
     items = []
     for k in rng.integers(0, len(pool.index), batch):
         record, picture = pool.index[int(k)]
         near = heads > 0 and rng.random() < heads
-        items.append(load_item(rng, record, picture, size, True, head=near))
+        items.append(load_item(rng, record, picture, size, True, head=near, shaded=shaded))
     return make_batch(items)

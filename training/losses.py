@@ -27,6 +27,7 @@ class Weights:
     gradient: float = 4.0
     agree: float = 0.3
     alpha: float = 1.0
+    pyramid: float = 0.0
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -176,6 +177,8 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
         terms["relief"] = weights.relief * relief_loss(normal, truth["normal"], weight)
     if weights.angle:
         terms["angle"] = weights.angle * angle_loss(normal, truth["normal"], weight)
+    if weights.pyramid:
+        terms["pyramid"] = weights.pyramid * pyramid_loss(raw[:, 4:5], truth["alpha"])
     if raw.shape[1] > 5:
         kappa = concentration(raw[:, 5:6])
         terms["sure"] = weights.sure * sureness_loss(kappa, normal, truth["normal"], mask)

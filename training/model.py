@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -419,9 +420,11 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def save_checkpoint(path: str, model: GeometryNet, **extra: Any) -> None:
-    """Weights, configuration and whatever else the caller names, in one file."""
-    torch.save({"config": asdict(model.config), "model": model.state_dict(), **extra}, path)
+def save_checkpoint(path: str | Path, model: GeometryNet, **extra: Any) -> None:
+    """Weights, configuration and whatever else the caller names, in one file, which is whole or as before."""
+    part = Path(path).with_suffix(".part")
+    torch.save({"config": asdict(model.config), "model": model.state_dict(), **extra}, part)
+    part.replace(path)
 
 
 def load_model(path: str, weights: str = "ema") -> GeometryNet:

@@ -8,7 +8,6 @@ frame of a clip is what it was. RUN2 gets `log.csv` and `last.pt`, which export.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -20,11 +19,11 @@ import torch
 from torch import Tensor
 
 from training.clips import Clips, draw_parts, stacked
+from training.keep import average, log
 from training.losses import Weights, masked_mean, total_loss
 from training.model import GeometryNet, load_matching, load_model, save_checkpoint, split_normal
 from training.schedule import average_at, rate_at
-from training.told import in_one_line
-from training.train import average, log
+from training.told import from_options, in_one_line
 
 SIZES = ((192, 128), (128, 160), (160, 160), (192, 160))
 WARM = 1
@@ -134,22 +133,14 @@ def train(config: RecurrentConfig) -> Path:
         if step % config.report == 0:
             log(out / "log.csv", step, share, spent, frames[0]["image"].shape, terms, len(clips.records))
         if step % config.save == 0 or share >= 1.0:
-            part = out / "last.part"
-            save_checkpoint(str(part), model, ema=mean, step=step, seconds=spent)
-            part.rename(out / "last.pt")
+            save_checkpoint(out / "last.pt", model, ema=mean, step=step, seconds=spent)
     return out / "last.pt"
 
 
 @in_one_line
 def main(argv: list[str] | None = None) -> None:
     """Command line: every field of RecurrentConfig is an option."""
-    parser = argparse.ArgumentParser(prog="python -m training.recurrent", description=__doc__)
-    for name, spec in RecurrentConfig.__dataclass_fields__.items():
-        kind = {"str": str, "int": int, "float": float}[str(spec.type)]
-        needed = name in ("data", "start", "out")
-        default = None if needed else spec.default
-        parser.add_argument(f"--{name}", type=kind, required=needed, default=default)
-    print(train(RecurrentConfig(**vars(parser.parse_args(argv)))))
+    print(train(from_options(RecurrentConfig, "training.recurrent", __doc__, argv)))
 
 
 if __name__ == "__main__":

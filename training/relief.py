@@ -9,7 +9,6 @@ With `--trim` it also learns to correct depth and the matte; `--others 0.5` show
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data import Pool, disturb, head_box, load_item, make_batch
+from training.keep import average, log
 from training.losses import Weights, alpha_loss, depth_loss, gradient_loss, masked_mean, pyramid_loss
 from training.model import (
     GeometryNet,
@@ -34,8 +34,7 @@ from training.model import (
     split_normal,
 )
 from training.schedule import average_at, rate_at
-from training.told import in_one_line
-from training.train import average, log
+from training.told import from_options, in_one_line
 
 CROP, SIDE = 128, 96
 """Pixels a side of a harvested crop, and of what a step sees of it."""
@@ -215,9 +214,7 @@ def train(config: ReliefConfig) -> Path:
         if step % config.report == 0:
             log(out / "log.csv", step, share, spent, batch["image"].shape, terms, len(crops["image"]))
         if step % config.save == 0 or share >= 1.0:
-            part = out / "last.part"
-            save_checkpoint(str(part), model, ema=mean, step=step, seconds=spent)
-            part.rename(out / "last.pt")
+            save_checkpoint(out / "last.pt", model, ema=mean, step=step, seconds=spent)
     return out / "last.pt"
 
 
@@ -266,16 +263,7 @@ def matte_error(batch: dict[str, Tensor], more: Tensor) -> Tensor:
 @in_one_line
 def main(argv: list[str] | None = None) -> None:
     """Command line: every field of ReliefConfig is an option."""
-    parser = argparse.ArgumentParser(prog="python -m training.relief", description=__doc__)
-    for name, spec in ReliefConfig.__dataclass_fields__.items():
-        needed = name in ("data", "start", "out")
-        if spec.type == "bool":
-            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=spec.default)
-            continue
-        kind = {"str": str, "int": int, "float": float}[str(spec.type)]
-        default = None if needed else spec.default
-        parser.add_argument(f"--{name}", type=kind, required=needed, default=default)
-    print(train(ReliefConfig(**vars(parser.parse_args(argv)))))
+    print(train(from_options(ReliefConfig, "training.relief", __doc__, argv)))
 
 
 if __name__ == "__main__":

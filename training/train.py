@@ -8,8 +8,6 @@ there is one, and on several under torchrun (device.py).
 
 from __future__ import annotations
 
-import argparse
-import csv
 import json
 import queue
 import sys
@@ -25,6 +23,7 @@ from torch import Tensor
 
 from training.data import Pool, draw_batch
 from training.device import DevicePool, Place, join, leave, meet, same_progress, share_gradients, to_device
+from training.keep import average, log, resume
 from training.losses import Weights, total_loss
 from training.model import (
     LARGE_WIDTHS,
@@ -36,7 +35,7 @@ from training.model import (
     save_checkpoint,
 )
 from training.schedule import PHASES, average_at, phase_at, rate_at
-from training.told import in_one_line
+from training.told import from_options, in_one_line
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,12 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
     go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin`
-    the share of the schedule at which to enter it; `fast`, `relief`, `joint` and `large` are the network's
-    form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that shows a head
-    only. `device`: auto, cpu or cuda; on a card the data is kept and cut
-    there, convolutions run in bfloat16, and batches may be `times` as large as schedule.PHASES says.
+    the share of the schedule at which to enter it; `fast`, `relief`, `trim`, `joint` and `large` are the
+    network's form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that
+    shows a head only. `still` > 0: the encoder's stem and that many stages, less one, keep their weights and
+    statistics, which saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a
+    card the data is kept and cut there, convolutions run in bfloat16, and batches may be `times` as large as
+    schedule.PHASES says.
     """
 
     data: str
@@ -69,13 +70,16 @@ class TrainConfig:
     begin: float = 0.0
     fast: bool = False
     relief: int = 0
+    trim: bool = False
     joint: bool = False
     large: bool = False
     heads: float = 0.0
+    still: int = 0
     weight_normal: float = Weights.normal
     weight_angle: float = Weights.angle
     weight_relief: float = Weights.relief
     weight_shade: float = Weights.shade
+    weight_pyramid: float = Weights.pyramid
 
 
 class Progress:
@@ -135,7 +139,7 @@ def batches(
                 if at % 100 == 0:
                     pool.refresh()
                 rng, count, size = plan(config, progress(at), at, place.rank)
-                hand(draw_batch(rng, pool, count, size, config.heads))
+                hand(draw_batch(rng, pool, count, size, config.heads, config.joint))
                 at += 1
         except Exception as error:  # handed to the loop, which raises it
             hand(error)
@@ -153,27 +157,30 @@ def batches(
         worker.join()
 
 
+def supply_of(
+    config: TrainConfig, progress: Progress, step: int, stop: threading.Event, place: Place
+) -> tuple[Generator[dict, None, None], int]:
+    """Batches from `step` on, and the number of pictures that they are drawn from."""
+    if place.half:
+        there = DevicePool(Path(config.data), place.device, (place.rank, place.count))
+        return drawn_there(config, there, progress, step, place), len(there)
+    pool = Pool.open(Path(config.data))
+    return batches(config, pool, progress, step, stop, place), len(pool.index)
+
+
 def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW: a lower rate for the pretrained encoder, no decay on norms and biases."""
     groups = []
     for module, rate in ((model.encoder, config.encoder_rate), (model, config.rate)):
         own = [
-            p for n, p in module.named_parameters() if module is model.encoder or not n.startswith("encoder.")
+            p
+            for n, p in module.named_parameters()
+            if p.requires_grad and (module is model.encoder or not n.startswith("encoder."))
         ]
         groups.append({"params": [p for p in own if p.ndim > 1], "base": rate, "weight_decay": config.decay})
         groups.append({"params": [p for p in own if p.ndim <= 1], "base": rate, "weight_decay": 0.0})
     fused = next(model.parameters()).is_cuda
     return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=fused)
-
-
-@torch.no_grad()
-def average(mean: dict[str, Tensor], model: GeometryNet, decay: float) -> None:
-    """Move the averaged weights toward the model's."""
-    now = model.state_dict()
-    names = [name for name, value in now.items() if value.dtype.is_floating_point]
-    torch._foreach_lerp_([mean[name] for name in names], [now[name] for name in names], 1 - decay)
-    for name in now.keys() - names:
-        mean[name].copy_(now[name])
 
 
 def train(config: TrainConfig) -> Path:
@@ -202,7 +209,16 @@ def start_model(config: TrainConfig, place: Place) -> GeometryNet:
 def form_of(config: TrainConfig) -> ModelConfig:
     """The network's form."""
     widths = LARGE_WIDTHS if config.large else ModelConfig.widths
-    return ModelConfig(widths, fast=config.fast, relief=config.relief, joint=config.joint, large=config.large)
+    same = ("fast", "relief", "trim", "joint", "large")
+    return ModelConfig(widths, **{name: getattr(config, name) for name in same})
+
+
+def hold_still(model: GeometryNet, count: int) -> None:
+    """The encoder's stem and first `count` - 1 stages learn nothing more; nothing for `count` = 0."""
+    if not 0 <= count <= len(model.encoder.stages):
+        raise ValueError(f"--still: got {count}, expected 0 to {len(model.encoder.stages)}")
+    for part in (model.encoder.stem, *model.encoder.stages)[:count]:
+        part.requires_grad_(False).eval()
 
 
 def train_at(place: Place, config: TrainConfig) -> Path:
@@ -213,18 +229,20 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     if place.first:
         (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    model = start_model(config, place)
+    model = start_model(config, place).train()
+    hold_still(model, config.still)
     optimizer = make_optimizer(model, config)
     mean = {k: v.clone() for k, v in model.state_dict().items()}
     step, spent = resume(out / "last.pt", model, optimizer, mean)
-    model = model.to(memory_format=torch.channels_last).train()
+    model = model.to(memory_format=torch.channels_last)
     progress, stop = Progress(config, spent), threading.Event()
-    if place.half:
-        there = DevicePool(Path(config.data), place.device, (place.rank, place.count))
-        supply, have = drawn_there(config, there, progress, step, place), len(there)
-    else:
-        pool = Pool.open(Path(config.data))
-        supply, have = batches(config, pool, progress, step, stop, place), len(pool.index)
+    supply, have = supply_of(config, progress, step, stop, place)
+
+    def keep() -> None:
+        seconds = progress.seconds()
+        told = {"optimizer": optimizer.state_dict(), "ema": mean, "step": step, "seconds": seconds}
+        save_checkpoint(out / "last.pt", model, **told)
+
     if place.first:
         print(
             f"{parameters(model)} parameters, {have} pictures, {place.device}, from step {step}", flush=True
@@ -245,12 +263,12 @@ def train_at(place: Place, config: TrainConfig) -> Path:
                 shape, told = batch["image"].shape, {k: float(v) for k, v in terms.items()}
                 log(out / "log.csv", step, share, progress.seconds(), shape, told, have)
             if place.first and step % config.save == 0:
-                save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
+                keep()
     finally:
         stop.set()
         supply.close()
     if place.first:
-        save(out / "last.pt", model, optimizer, mean, step, progress.seconds())
+        keep()
     return out / "last.pt"
 
 
@@ -262,6 +280,7 @@ def weights_of(config: TrainConfig) -> Weights:
         angle=config.weight_angle,
         relief=config.weight_relief,
         shade=config.weight_shade,
+        pyramid=config.weight_pyramid,
     )
 
 
@@ -287,64 +306,10 @@ def train_step(
     return terms
 
 
-def resume(
-    path: Path, model: GeometryNet, optimizer: torch.optim.Optimizer, mean: dict[str, Tensor]
-) -> tuple[int, float]:
-    """Load `last.pt` if it is there; returns the step and the seconds spent."""
-    if not path.exists():
-        return 0, 0.0
-    blob = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(blob["model"])
-    optimizer.load_state_dict(blob["optimizer"])
-    for name, value in blob["ema"].items():
-        mean[name].copy_(value)
-    return int(blob["step"]), float(blob["seconds"])
-
-
-def save(
-    path: Path,
-    model: GeometryNet,
-    optimizer: torch.optim.Optimizer,
-    mean: dict[str, Tensor],
-    step: int,
-    spent: float,
-) -> None:
-    """Write beside and rename."""
-    part = path.with_suffix(".part")
-    save_checkpoint(str(part), model, optimizer=optimizer.state_dict(), ema=mean, step=step, seconds=spent)
-    part.rename(path)
-
-
-def log(
-    path: Path, step: int, share: float, spent: float, shape: torch.Size, terms: dict[str, float], have: int
-) -> None:
-    """Print and append one line."""
-    row = {"step": step, "share": round(share, 4), "seconds": round(spent), "size": f"{shape[3]}x{shape[2]}"}
-    row |= {"pictures": have, **{k: round(v, 5) for k, v in terms.items()}}
-    print(" ".join(f"{k}={v}" for k, v in row.items()), flush=True)
-    fresh = not path.exists()
-    with path.open("a", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 @in_one_line
 def main(argv: list[str] | None = None) -> None:
     """Command line: every field of TrainConfig is an option."""
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
-    for name, spec in TrainConfig.__dataclass_fields__.items():
-        required = name in ("data", "out")
-        if spec.type == "bool":
-            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=spec.default)
-        else:
-            kind = {"str": str, "int": int, "float": float}[str(spec.type)]
-            option = f"--{name.replace('_', '-')}"
-            parser.add_argument(
-                option, type=kind, required=required, default=None if required else spec.default
-            )
-    print(train(TrainConfig(**vars(parser.parse_args(argv)))))
+    print(train(from_options(TrainConfig, "training.train", __doc__, argv)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.balls import ball_at
 from training.data import Pool, crop_box, load_item
 from training.device import DevicePool, join
 from training.schedule import Phase
@@ -26,9 +27,7 @@ def person(key: str, rng: np.random.Generator) -> Sample:
     """A smooth picture with a smooth 'person', eyes in its middle; two pictures."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     cx, cy, r = rng.uniform(45, 80), rng.uniform(40, 56), rng.uniform(20, 34)
-    u, v = (x - cx) / r, -(y - cy) / r
-    on = (u * u + v * v) < 1
-    n = np.stack([u, v, np.sqrt(np.clip(1 - u * u - v * v, 0, 1))], -1) * on[..., None]
+    on, n = ball_at((WIDTH, HEIGHT), cx, cy, r)
     wave = np.stack([np.sin(x / 9 + k) * np.cos(y / 7 - k) for k in range(3)], -1)
     part = np.where(on, PARTS.index("skin"), 0)
     part[np.hypot(x - cx, y - cy) < 4] = PARTS.index("eyes")

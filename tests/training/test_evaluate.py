@@ -12,6 +12,7 @@ import pytest
 from live_relight.capture import open_source
 from live_relight.cli import main as application
 from tests.engines.foreign_nets import KNOWN
+from tests.training.balls import ball_at
 from training import evaluate, metrics, stills
 from training import temporal_measures as over_time
 from training.networks import TCMONODEPTH, Found, OnnxMethod, predictors, settled, tcmonodepth
@@ -27,10 +28,7 @@ def doll(seed: int, size: tuple[int, int] = SIZE) -> dict[str, np.ndarray]:
     width, height = size
     rng = np.random.default_rng(seed)
     r, cx, cy = 0.3 * height, rng.uniform(0.3, 0.4) * width, 0.5 * height
-    y, x = np.mgrid[:height, :width]
-    u, v = (x - cx) / r, -(y - cy) / r
-    on = ((u * u + v * v) < 1).astype(np.float32)
-    n = np.dstack([u, v, np.sqrt(np.clip(1 - u * u - v * v, 0, 1))]).astype(np.float32) * on[..., None]
+    on, n = (v.astype(np.float32) for v in ball_at(size, cx, cy, r))
     shade = np.clip(n @ np.float32([0.5, 0.4, 0.77]), 0.1, 1)[..., None]
     image = np.where(on[..., None] > 0, shade * np.float32([0.9, 0.7, 0.6]), np.float32([0.1, 0.2, 0.3]))
     depth = np.where(on > 0, np.log(1.1 - 0.1 * n[..., 2]), 0).astype(np.float32)

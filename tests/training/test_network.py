@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.balls import ball_at
 from training import evaluate, export
 from training.model import (
     LARGE_WIDTHS,
@@ -29,14 +30,10 @@ from training.train import TrainConfig, train
 def ball(key: str, rng: np.random.Generator, width: int = 128, height: int = 96) -> Sample:
     """A lit sphere of random place and size as a stand-in for a person."""
     r, cx, cy = rng.uniform(15, 40), rng.uniform(40, 88), rng.uniform(35, 60)
-    y, x = np.mgrid[:height, :width]
-    u, v = (x - cx) / r, -(y - cy) / r
-    on = (u * u + v * v) < 1
-    z = np.sqrt(np.clip(1 - u * u - v * v, 0, 1))
-    n = np.stack([u, v, z], -1) * on[..., None]
+    on, n = ball_at((width, height), cx, cy, r)
     shade = np.clip(n @ np.array([0.5, 0.4, 0.77]), 0.05, 1)
     picture = np.where(on[..., None], shade[..., None] * np.array([220, 170, 140]), rng.uniform(0, 90, 3))
-    depth = np.where(on, 1.0 - 0.2 * z, 0)
+    depth = np.where(on, 1.0 - 0.2 * n[..., 2], 0)
     arrays = {
         "colour": np.stack([picture.astype(np.uint8)] * 2),
         "normal": np.round(n * 127).astype(np.int8),
@@ -166,6 +163,54 @@ def test_shading_is_the_light_and_not_the_paint(data):
             assert 2.2 * 0.3 < slope < 2.2 * 3
             left = item["shade"][known] - slope * np.log(light)
             assert left.std() < 0.1
+
+
+def test_items_without_shading_are_the_others_without_it(data):
+    from training.data import Pool, draw_batch
+
+    pool = Pool.open(data)
+    whole, bare = (draw_batch(np.random.default_rng(2), pool, 3, (96, 64), 0.5, s) for s in (True, False))
+    assert whole.keys() - bare.keys() == {"shade", "shade_mask"}
+    assert all(torch.equal(whole[name], value) for name, value in bare.items())
+
+
+def test_what_is_held_still_learns_nothing(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    config = TrainConfig(str(data), str(tmp_path), steps=2, imagenet=False, threads=1, fast=True, still=3)
+    torch.manual_seed(config.seed)
+    before = GeometryNet(ModelConfig(fast=True)).state_dict()
+    train(config)
+    after = torch.load(tmp_path / "last.pt", weights_only=True)["model"]
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    still = ("encoder.stem.", "encoder.stages.0.", "encoder.stages.1.")
+    assert not any(name.startswith(still) for name in changed)
+    assert any(name.startswith("encoder.stages.2.") for name in changed)
+    assert "head.weight" in changed
+    with pytest.raises(ValueError, match="--still: got 9, expected 0 to"):
+        train(replace(config, still=9, out=str(tmp_path / "other")))
+
+
+def test_a_trimming_form_is_trained_as_a_whole(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    form = {"fast": True, "relief": 8, "trim": True}
+    train(
+        TrainConfig(str(data), str(tmp_path), steps=1, imagenet=False, report=1, weight_pyramid=0.5, **form)
+    )
+    assert load_model(str(tmp_path / "last.pt")).config.trim
+    with (tmp_path / "log.csv").open() as file:
+        assert float(next(csv.DictReader(file))["pyramid"]) > 0
+
+
+def test_every_field_of_a_configuration_is_an_option(capsys):
+    from training.told import from_options
+
+    given = ["--data", "a", "--out", "b", "--weight-angle", "0.5", "--fast", "--no-imagenet", "--steps", "7"]
+    made = from_options(TrainConfig, "training.train", "", given)
+    wanted = TrainConfig("a", "b", weight_angle=0.5, fast=True, imagenet=False, steps=7)
+    assert made == wanted
+    with pytest.raises(SystemExit):
+        from_options(TrainConfig, "training.train", "", ["--data", "a"])
+    assert "--out" in capsys.readouterr().err
 
 
 def test_mirrored_items_agree(data):

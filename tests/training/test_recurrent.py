@@ -9,6 +9,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from tests.training.balls import ball_at
 from training import export
 from training.clips import Clips, draw_part, frame_item, mirrored
 from training.half import write_half
@@ -22,12 +23,9 @@ FORM = ModelConfig(fast=True, relief=8)
 
 def moving(key: str, rng: np.random.Generator) -> Sample:
     """A ball that goes right by two pixels a frame."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
     frames = []
     for t in range(FRAMES):
-        u, v = (x - 36 - 2 * t) / 20, -(y - 32) / 20
-        on = (u * u + v * v) < 1
-        n = np.stack([u, v, np.sqrt(np.clip(1 - u * u - v * v, 0, 1))], -1) * on[..., None]
+        on, n = ball_at((WIDTH, HEIGHT), 36 + 2 * t, 32, 20)
         colour = np.where(on[..., None], 90 + 120 * n[..., 2:], 40) + rng.integers(0, 12, (HEIGHT, WIDTH, 3))
         frames.append((colour, n, np.where(on, 0.6 - 0.05 * n[..., 2], 0), on))
     colour, normal, depth, on = (np.stack(values) for values in zip(*frames, strict=True))
