@@ -35,11 +35,10 @@ def full_size(image: Image, geometry: Geometry) -> tuple[Map, Map, Map]:
         c = cv2.resize(planes[index], (w, h), interpolation=cv2.INTER_LINEAR).reshape(h, w, 4)
         return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3], np.float32)
 
-    t = (bring_up(0) - plain.ALPHA_LOW) / (plain.ALPHA_HIGH - plain.ALPHA_LOW)
-    t = np.clip(t, 0.0, 1.0)
+    alpha = np.asarray(plain.ends(bring_up(0)), np.float32)
     normal = np.dstack([bring_up(i) for i in (2, 3, 4)])
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-    return np.clip(bring_up(1), 0.05, 20.0), normal, np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
+    return np.clip(bring_up(1), 0.05, 20.0), normal, alpha
 
 
 def shading_picture(image: Image, geometry: Geometry, look: Look) -> Image:

@@ -1,6 +1,7 @@
 #version 330
-// What becomes of the picture's encoded values: the light's factor over the person, by the soft alpha, and the
-// backdrop's behind. With GAIN_ONLY that factor, to be applied elsewhere; else the picture times it.
+// What becomes of the picture's encoded values: the light's factor over the person and the backdrop's behind,
+// mixed as the picture itself is mixed of both (core/planes.py: behind_share). With GAIN_ONLY that factor, to be
+// applied elsewhere; else the picture times it.
 #include "guided.glsl"
 #include "colour.glsl"
 
@@ -8,6 +9,7 @@ uniform sampler2D picture;       // encoded BGR at this target's size
 uniform sampler2D light_map;     // factors from light.frag, any size
 uniform vec3 backdrop;           // factor where nobody is
 uniform vec2 alpha_ends;         // guided alpha that counts as 0 and as 1
+uniform sampler2D contrast;      // luma of the person over that of what is behind, any size
 
 in vec2 uv;
 out vec4 colour;
@@ -15,7 +17,8 @@ out vec4 colour;
 void main() {
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
     float alpha = smoothstep(alpha_ends.x, alpha_ends.y, guided(ALPHA, uv, seen));
-    vec3 gain = backdrop + (texture(light_map, uv).xyz - backdrop) * alpha;
+    float share = (1.0 - alpha) / (1.0 - alpha + alpha * texture(contrast, uv).x);
+    vec3 gain = mix(texture(light_map, uv).xyz, backdrop, share);
     gain *= shoulder(seen, seen * gain);
 #ifdef GAIN_ONLY
     colour = vec4(gain, 1.0);

@@ -23,7 +23,7 @@ SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0}
 STEPS = {"low": 3, "medium": 4, "coarse": 4, "lean": 4, "high": 6}
 """Steps a shadow is marched in."""
 FINE = ("lean", "high")
-"""Levels with a light map at the picture's size, on a card."""
+"""Levels with a light map at the picture's size on a card; without one, with the person's edge at it."""
 COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0}
 """What a frame takes at a level, as a share of `high` (docs/performance.md; 'coarse', which only a card has,
 is put between its neighbours)."""

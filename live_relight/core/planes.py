@@ -4,7 +4,8 @@
 2. `coefficients`    guided filter (He, Sun, Tang 2013; fast form He & Sun 2015): each geometry map q is
                      written as q = a . I + b, with a, b from a small window, so that evaluating it with the
                      full-size picture I brings q up along the picture's edges instead of blurring over them;
-3. `softened`        the surface without its fine relief, and how deep inside the silhouette a place is.
+3. `softened`        the surface without its fine relief, and how deep inside the silhouette a place is;
+4. `contrast`        how much brighter the person is than what is behind their edge.
 
 shade/guided.py is the fast twin.
 """
@@ -28,7 +29,8 @@ ALPHA_FILTER = (2, 2e-4)
 SHAPE_FILTER = (1, 1e-2)
 FILL_RADIUS = 2
 SOFT_RADIUS = 1
-ALPHA_LOW, ALPHA_HIGH = 0.5, 0.95  # the lower end is high: a lit sliver of bright wall is a halo
+ALPHA_LOW, ALPHA_HIGH = 0.38, 0.9  # what a network says of a wall beside somebody is not quite 0
+FAINT, MOST = 0.02, 8.0  # luma that counts as noise; by how much one side of an edge outshines the other
 LUMA = REC709_LUMA[::-1]  # BGR
 
 PLANES = ("alpha", "depth", "normal x", "normal y", "normal z")
@@ -106,6 +108,18 @@ def softened(geometry: Geometry) -> Map:
     return box_mean(box_mean(maps, SOFT_RADIUS), SOFT_RADIUS).astype(np.float32)
 
 
+def contrast(geometry: Geometry) -> Map:
+    """h/2 x w/2 float32 on half the geometry's grid: luma of the person near their edge over luma of what is
+    behind them there, both carried across the edge; 1 where either is far. 1/MOST..MOST."""
+    alpha, luma = halved(geometry.alpha), halved(geometry.guide.astype(np.float64) / 255.0) @ np.asarray(LUMA)
+    sides = []
+    for share in (np.clip(alpha * 2.0 - 0.8, 0.0, 1.0) ** 2, np.clip(1.0 - 2.5 * alpha, 0.0, 1.0) ** 2):
+        weight = box_mean(box_mean(share, FILL_RADIUS), FILL_RADIUS)
+        spread = box_mean(box_mean(luma * share, FILL_RADIUS), FILL_RADIUS)
+        sides.append((spread + 1e-3 * luma) / (weight + 1e-3) + FAINT)
+    return np.asarray(np.clip(sides[0] / sides[1], 1.0 / MOST, MOST), np.float32)
+
+
 def shading(geometry: Geometry) -> Map:
     """h/2 x w/2 float32 on half the geometry's grid: log2 of the light that is there, carried beyond the
     silhouette; 0 everywhere where it is not known."""
@@ -175,7 +189,19 @@ def apply(plane: Floats, guide: Floats) -> Floats:
     return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3])
 
 
-def matte(plane: Floats, guide: Floats) -> Floats:
-    """Full-size alpha: the guided value with its soft ends pulled to exactly 0 and 1."""
-    t = np.clip((apply(plane, guide) - ALPHA_LOW) / (ALPHA_HIGH - ALPHA_LOW), 0.0, 1.0)
+def ends(alpha: Floats) -> Floats:
+    """Guided alpha with its soft ends pulled to exactly 0 and 1; any shape."""
+    t = np.clip((alpha - ALPHA_LOW) / (ALPHA_HIGH - ALPHA_LOW), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
+
+
+def matte(plane: Floats, guide: Floats) -> Floats:
+    """Full-size alpha, 0..1, from its coefficients."""
+    return ends(apply(plane, guide))
+
+
+def behind_share(alpha: Floats, contrast: Floats) -> Floats:
+    """Share of a pixel's value that comes from behind the person: alpha F + (1 - alpha) B is mixed there, so
+    with B the brighter it is more than 1 - alpha. Any one shape; contrast: F over B."""
+    free = 1.0 - alpha
+    return np.asarray(free / (free + alpha * contrast))

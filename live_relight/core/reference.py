@@ -6,9 +6,10 @@
 4. `light_map`       brdf.py for every lamp: matt and glossy;
 5. present.py        the light that is there already, and what evens it out;
 6. `factor_map`      what that light does to the picture's encoded values: one factor a channel;
-7. `gain`            factors of the person and of what is behind, mixed by the soft alpha along the
-                     picture's edges, rolled off toward white; at the picture's size or half of it;
-8. `composite`       picture times gain, at full size.
+7. `gain`            factors of the person and of what is behind, mixed as the picture itself is mixed of
+                     both along its edges, rolled off toward white; at the picture's size or half of it;
+8. `composite`       picture times gain, at full size. Where the gain is half as large the person's edge is
+                     worked out again at full size (shade/edges.py).
 
 Light is worked out in linear light. The picture's transfer curve is taken as a power, I = v ** 2.2, so that
 light times g is v times g ** (1 / 2.2): nothing has to be decoded and encoded for every pixel. sRGB's own
@@ -33,6 +34,7 @@ from .planes import LUMA, sample
 from .projection import half_tangents, head_point
 
 Floats = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
 
 GAMMA = 2.2
 DARKEST = 0.04
@@ -217,12 +219,13 @@ def shoulder(before: Floats, after: Floats) -> Floats:
     return np.asarray(1.0 - (added - kept) / np.maximum(most, 1e-3))
 
 
-def gain(image: Image, alpha_plane: Floats, factors: Floats, look: Look) -> Floats:
-    """H x W x 3 factor on the encoded image (H x W x 3 uint8). factors: `factor_map` at any size (sampled
-    bilinearly)."""
-    seen = image.astype(np.float64) / 255.0
-    alpha = planes.matte(alpha_plane, seen)[..., None]
-    g = behind(look) + (sample(factors, (image.shape[1], image.shape[0])) - behind(look)) * alpha
+def gain(image: Image, alpha_plane: Floats, contrast: Floats, factors: Floats, look: Look) -> Floats:
+    """H x W x 3 factor on the encoded image (H x W x 3 uint8). contrast: planes.contrast; factors:
+    `factor_map`; at any size (both sampled bilinearly)."""
+    seen, size = image.astype(np.float64) / 255.0, (image.shape[1], image.shape[0])
+    share = planes.behind_share(planes.matte(alpha_plane, seen), sample(contrast, size))[..., None]
+    lit = sample(factors, size)
+    g = lit + (behind(look) - lit) * share
     return np.asarray(g * shoulder(seen, seen * g))
 
 
@@ -241,9 +244,11 @@ def relight(
     steps: int = shadow.STEPS,
     shelf: Shelf | None = None,
     found: present.Present | None = None,
+    sharp: Mask | None = None,
 ) -> Image:
     """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
-    (None: at full size); `shelf`: as in `light_map`; `found`: the light that is there."""
+    (None: at full size); `shelf`: as in `light_map`; `found`: the light that is there; `sharp`: H x W, where
+    the gain is worked out at full size whatever `gain_guide` is."""
     if look.untouched:
         return image.copy()
     frame = (image.shape[1], image.shape[0])
@@ -259,4 +264,8 @@ def relight(
     factors = factor_map(light, light_guide, look, (here, ours))
     if look.background_blur:
         image = backdrop.defocused(image, geometry, maps[0], look.background_blur)
-    return composite(image, gain(image if gain_guide is None else gain_guide, maps[0], factors, look))
+    mixed = maps[0], planes.contrast(geometry), factors, look
+    made = composite(image, gain(image if gain_guide is None else gain_guide, *mixed))
+    if sharp is not None and sharp.any():
+        made[sharp] = composite(image, gain(image, *mixed))[sharp]
+    return made

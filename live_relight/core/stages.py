@@ -73,7 +73,8 @@ class Shader(Protocol):
         """Returns a new H x W x 3 uint8 BGR picture of the input's size. `steps`: that a shadow is marched
         in; `present`: the light that is there, None: not known. `smoothing`, where it `steadies`: of geometry
         that comes as the estimator gave it; None: what it was given before has nothing to do with this.
-        `fine` False: the light may be worked out at half the size, where it `coarsens`."""
+        `fine` False: the light may be worked out at half the size, where it `coarsens`, else the edge of the
+        person may."""
         ...
 
     def close(self) -> None: ...

@@ -28,7 +28,6 @@ def defocused(image: Image, geometry: Geometry, matte: Map, strength: float) -> 
     guide = cv2.resize(image, half, interpolation=cv2.INTER_AREA).reshape(half[1], half[0], 3)
     c = cv2.resize(matte, half, interpolation=cv2.INTER_LINEAR).reshape(half[1], half[0], 4)
     alpha = np.einsum("ijk,ijk->ij", c[..., :3], guide.astype(np.float32) / 255) + c[..., 3]
-    t = np.clip((alpha - plain.ALPHA_LOW) / (plain.ALPHA_HIGH - plain.ALPHA_LOW), 0.0, 1.0)
-    t = cv2.resize(t * t * (3.0 - 2.0 * t), size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0])
+    t = cv2.resize(plain.ends(alpha), size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0])
     behind = np.asarray(cv2.convertScaleAbs(blurred), np.uint8).reshape(image.shape)
     return np.asarray(cv2.blendLinear(image, behind, t, 1.0 - t), np.uint8)

@@ -125,6 +125,19 @@ def softened(geometry: Geometry, filled: list[Plane]) -> Map:
     return np.asarray(cv2.merge([_mean(_mean(np.asarray(p, np.float32), r), r) for p in planes]))
 
 
+def contrast(geometry: Geometry) -> Map:
+    """The fast twin of plain.contrast."""
+    luma, alpha, r = _halved(_luma(geometry.guide)), _halved(geometry.alpha), plain.FILL_RADIUS
+    sides = []
+    for slope, start in ((2.0, -0.8), (-2.5, 1.0)):
+        share = np.clip(alpha * np.float32(slope) + np.float32(start), 0.0, 1.0) ** 2
+        weight, spread = (_mean(_mean(p, r), r) for p in (share, luma * share))
+        sides.append(
+            (spread + np.float32(1e-3) * luma) / (weight + np.float32(1e-3)) + np.float32(plain.FAINT)
+        )
+    return np.asarray(np.clip(sides[0] / sides[1], 1.0 / plain.MOST, plain.MOST), np.float32)
+
+
 def occluder(geometry: Geometry, filled: list[Plane]) -> Map:
     """The fast twin of plain.occluder; filled: from `fill`."""
     depth = carried(geometry, filled[:1])[0]

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import cv2
-import moderngl
 import numpy as np
 
 from ..core import planes as plain
@@ -25,8 +24,10 @@ from .apply import Applier, times
 from .backdrop import defocused
 from .beside import Beside
 from .context import create_context
+from .edges import NOWHERE, Indices, edge, repaint
 from .packing import Defines, lamp_uniforms, light_defines, shadow_defines
-from .targets import Size, light_targets, program
+from .painter import Painter
+from .targets import Size, light_targets
 from .tiles import Box, around, can_reach, others, read_by, tiles
 from .ways import CPU, INTEROP, UPLOAD, ToLight, Ways
 
@@ -63,15 +64,16 @@ class OpenGLShader:
         self.steadies = self._ways is not None
         self.coarsens = not self.on_grid
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])
-        self._programs: dict[tuple[Any, ...], moderngl.VertexArray] = {}
+        self._painter = Painter(self._ctx)
         self._beside = Beside(self._ctx)
         self._shaded = False
-        self._boxes_buffer = self._ctx.buffer(reserve=16, dynamic=True)
         self._targets: dict[str, Any] = {}
         self._sizes: tuple[Size, ...] = ()
         self._apply = Applier()
         self._gain = np.empty((0, 0, 3), np.float32)
-        self._drawn: Any = np.empty(0, np.uint8)
+        self._contrast = np.empty((0, 0), np.float32)
+        self.sharpened = NOWHERE
+        """Where the last picture's edge was worked out at full size: edges.edge."""
 
     def shade(
         self,
@@ -132,7 +134,7 @@ class OpenGLShader:
             image = defocused(image, geometry, cover, look.background_blur)
         small = image if self._sizes[1] == size else resized(image, self._sizes[1])
         here, light = self._boxes(matte, self._sizes[1], look)
-        out = np.empty_like(image)
+        out = np.empty(image.shape, np.uint8)
         if not here:
             self._backdrop(image, [(0, 0, *size)], look, out)
             return out
@@ -145,6 +147,7 @@ class OpenGLShader:
             box = self._grown(around(here), size)
             self._apply(image, self._gain, box, out, self._pool)
             self._backdrop(image, others([box], size), look, out)
+            self.sharpened = self._sharpen_edges(image, geometry, matte, look, out) if fine else NOWHERE
         else:
             self._read_picture(here, out)
             self._backdrop(image, others(here, size), look, out)
@@ -155,7 +158,6 @@ class OpenGLShader:
             with self._ctx:
                 self._ways.close()
         self._targets.clear()
-        self._programs.clear()
         stack, self._stack = self._stack, ExitStack()
         stack.close()
 
@@ -164,6 +166,8 @@ class OpenGLShader:
         filled = guided.fill(geometry)
         self._targets["softened"].write(guided.softened(geometry, filled))
         self._targets["occluder"].write(guided.occluder(geometry, filled))
+        self._contrast = guided.contrast(geometry)
+        self._targets["contrast"].write(self._contrast)
         if geometry.shading is not None:
             self._targets["present"].write(np.ascontiguousarray(filled[4], np.float32))
         if not self.on_grid:
@@ -216,20 +220,20 @@ class OpenGLShader:
         lit = self._sizes[2]
         if not self.on_grid:
             self._use("planes", "picture")
-            self._draw(
+            self._painter.draw(
                 "surface.frag", self._targets["shaped"], boxes, lit, self._apart(), planes=0, picture=1
             )
         casting = shadow_defines(found, steps)
         if casting:
             size = self._targets["shadows"].size
             self._use("shape", "occluder")
-            self._draw(
+            self._painter.draw(
                 "shadow.frag", self._targets["shaded"], read_by(boxes, lit, size, 4), size, casting,
                 shape=0, occluder=1, reach=shadow.REACH, thickness=shadow.THICKNESS, lift=shadow.LIFT,
                 slack=shadow.SLACK, least_cone=shadow.LEAST_CONE, **given,
             )  # fmt: skip
             self._use("shadows")
-            self._draw(
+            self._painter.draw(
                 "settle.frag", self._targets["settling"], read_by(boxes, lit, size, 2), size, shadows=0
             )
         given |= self._beside.use(found, look)
@@ -238,7 +242,7 @@ class OpenGLShader:
             sure, known = 1.0, known | Defines(PRESENT_MAP=1)
             self._map("present").use(6)
         self._use("shape", "guide" if self.on_grid else "picture", "softened", "settled")
-        self._draw(
+        self._painter.draw(
             "light.frag", self._targets["lit"], boxes, lit, light_defines(found, look) | known,
             shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
             specular=look.specular / 0.25, roughness=look.roughness, softness=look.softness,
@@ -265,13 +269,26 @@ class OpenGLShader:
 
     def _draw_gain(self, boxes: list[Box], look: Look) -> None:
         """Draws `boxes` of the gain, or of the relit picture where that is made here."""
-        self._use("planes", "picture", "light")
+        self._use("planes", "picture", "light", "contrast")
         defines = Defines(GAIN_ONLY=1) if self.on_grid else Defines()
-        self._draw(
+        self._painter.draw(
             "composite.frag", self._targets["out"], boxes, self._sizes[1], defines,
             planes=0, picture=1, light_map=2, backdrop=tuple(reference.behind(look)),
-            alpha_ends=(plain.ALPHA_LOW, plain.ALPHA_HIGH),
+            alpha_ends=(plain.ALPHA_LOW, plain.ALPHA_HIGH), contrast=3,
         )  # fmt: skip
+
+    def _sharpen_edges(
+        self, image: Image, geometry: Geometry, matte: Map | None, look: Look, out: Image
+    ) -> Indices:
+        """The matte's edge at full size, where the gain is of half the size: edges.edge."""
+        height, width = image.shape[:2]
+        if self._sizes[1] == (width, height) or height % 2 or width % 2:
+            return NOWHERE
+        assert matte is not None
+        places, light = edge(self._gain, geometry.alpha), self._targets["light"]
+        factors = np.frombuffer(light.read(), np.float32).reshape(light.height, light.width, 4)
+        repaint(image, places, (matte, factors, self._contrast), look, out)
+        return places
 
     def _read_gain(self, boxes: list[Box], look: Look) -> None:
         """Copies `boxes` into the gain, which is the backdrop's elsewhere."""
@@ -280,7 +297,7 @@ class OpenGLShader:
             self._gain = np.empty((h, w, 3), np.float32)
         self._gain[:] = reference.behind(look)
         left, top, _, _ = box = around(boxes)
-        drawn = self._read(box, np.float32)
+        drawn = self._painter.read(self._targets["out"], box, np.float32)
         for x0, y0, x1, y1 in boxes:
             part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
             self._gain[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
@@ -288,21 +305,10 @@ class OpenGLShader:
     def _read_picture(self, boxes: list[Box], out: Image) -> None:
         """Copies `boxes` into `out`."""
         left, top, _, _ = box = around(boxes)
-        drawn = self._read(box, np.uint8)
+        drawn = self._painter.read(self._targets["out"], box, np.uint8)
         for x0, y0, x1, y1 in boxes:
             part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
             out[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
-
-    def _read(self, box: Box, kind: type) -> Any:
-        left, top, right, bottom = box
-        count = (bottom - top) * (right - left) * 4
-        if self._drawn.dtype != kind or self._drawn.size < count:
-            self._drawn = np.empty(count, kind)  # kept: fresh pages cost more than the copy
-        drawn = self._drawn[:count].reshape(bottom - top, right - left, 4)
-        self._targets["out"].read_into(
-            drawn, (left, top, right - left, bottom - top), components=4, dtype=f"f{drawn.itemsize}"
-        )
-        return drawn
 
     def _grown(self, box: Box, size: Size) -> Box:
         """What of the picture of `size` reads `box` of the gain; at even places where that is half as big."""
@@ -310,39 +316,6 @@ class OpenGLShader:
             return box
         x0, y0, x1, y1 = box
         return max(2 * x0 - 2, 0), max(2 * y0 - 2, 0), min(2 * x1 + 2, size[0]), min(2 * y1 + 2, size[1])
-
-    def _draw(
-        self,
-        fragment: str,
-        target: Any,
-        boxes: list[Box],
-        size: Size,
-        defines: Defines | None = None,
-        **uniforms: Any,
-    ) -> None:
-        """Runs a fragment shader over `boxes` of a target of `size`."""
-        vao = self._program(fragment, defines or Defines())
-        self._boxes_buffer.orphan(16 * len(boxes))
-        self._boxes_buffer.write((np.asarray(boxes) / (*size, *size)).astype(np.float32))
-        for name, value in uniforms.items():
-            # The compiler drops what a variant does not use (no lights: no lamp arrays).
-            if name in vao.program:
-                member = vao.program[name]
-                if isinstance(value, np.ndarray):
-                    # Arrays end for the driver at the last member that the shader reads.
-                    used = value[: member.array_length]  # type: ignore[union-attr]
-                    member.write(used.tobytes())  # type: ignore[union-attr]
-                else:
-                    member.value = value  # type: ignore[union-attr]
-        target.use()
-        vao.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=len(boxes))
-
-    def _program(self, fragment: str, defines: Defines) -> moderngl.VertexArray:
-        key = (fragment, tuple(sorted(defines.items())))
-        if key not in self._programs:
-            made = program(self._ctx, "boxes.vert", fragment, defines)
-            self._programs[key] = self._ctx.vertex_array(made, [(self._boxes_buffer, "4f /i", "box")])
-        return self._programs[key]
 
     def _resize(self, size: Size, shape: Size, fine: bool) -> None:
         half = size[0] // 2, size[1] // 2

@@ -43,8 +43,8 @@ class Pass:
 class Refiner:
     """Works in the context that is current when it is called. After `prepare`, fill `intake`, then `run`.
 
-    What `textures` holds after that: `planes` (five layers, planes.PLANES), `softened`, `occluder`, and
-    `present`, which says nothing where the geometry's shading is not known.
+    What `textures` holds after that: `planes` (five layers, planes.PLANES), `softened`, `occluder`,
+    `contrast`, and `present`, which says nothing where the geometry's shading is not known.
     """
 
     def __init__(self, ctx: moderngl.Context) -> None:
@@ -128,17 +128,19 @@ class Refiner:
         """Textures, by name, and passes in the order in which they follow each other."""
         size, half = intake.size, plain.half_of(intake.size)
         full = ("surface", "matte", *(f"{name} {turn}" for name in ("shape", "rest") for turn in (0, 1)))
-        coarse = ("held", "cover", "held 1", "cover 1", "held 2", "cover 2", "filled", "soft", "soft 1")
+        blurred = tuple(f"{name}{turn}" for name in ("held", "cover", "sides") for turn in ("", " 1", " 2"))
+        coarse = (*blurred, "filled", "soft", "soft 1")
         made: Textures = {name: floats(self._ctx, size, 4) for name in full}
         made |= {name: floats(self._ctx, half, 4) for name in (*coarse, "slopes 1", "slopes", "softened")}
         made |= {name: floats(self._ctx, size, 1) for name in ("luma", "seen")}
         made |= {name: floats(self._ctx, (1, size[1]), 1) for name in ("rows", "spread")}
         made["planes"] = bilinear(self._ctx.texture_array((*size, len(plain.PLANES)), 4, dtype="f4"))
         made["occluder"] = floats(self._ctx, size, 2)
-        made["present"] = floats(self._ctx, half, 1)
+        made |= {name: floats(self._ctx, half, 1) for name in ("present", "contrast")}
         made["hits"] = self._ctx.texture(size, 1)
         self._made += made.values()
-        self.textures = {name: made[name] for name in ("planes", "softened", "occluder", "present")}
+        told = ("planes", "softened", "occluder", "present", "contrast")
+        self.textures = {name: made[name] for name in told}
         self._all = made | {"guide": intake.guide, "maps": intake.maps}
         self._before = [
             self._pass("refine_luma.frag", "luma", PLAIN, guide="guide"),
@@ -161,21 +163,26 @@ class Refiner:
         """From raw maps to the textures that are asked for."""
         steady = {"shape": f"shape {turn}", "rest": f"rest {turn}"}
         old = {"old_shape": f"shape {1 - turn}", "old_rest": f"rest {1 - turn}"}
-        wide: Defines = {"RADIUS": plain.FILL_RADIUS, "BOTH": 1}
+        blur: Defines = {"RADIUS": plain.FILL_RADIUS}
+        wide = blur | {"BOTH": 1}
         near: Defines = {"RADIUS": plain.SHAPE_FILTER[0]}  # plain.SOFT_RADIUS is the same
         fine: Defines = {"RADIUS": plain.ALPHA_FILTER[0]}
         pair = 2 if plain.half_of(intake.size) != intake.size else 1
         self._set("refine_halves.frag", {}, pair=pair)
         self._set("refine_filled.frag", {}, pair=pair)
+        self._set("refine_contrast.frag", {}, faint=plain.FAINT, most=plain.MOST)
         self._set("refine_slopes.frag", near, eps=plain.SHAPE_FILTER[1])
         self._set("refine_surface.frag", fine, eps=plain.ALPHA_FILTER[1])
         blend, make = self._blend_defines(), self._pass
         return [
             make("refine_blend.frag", " & ".join(steady.values()), blend, maps="maps", seen="seen",
                  column="spread", **old),
-            make("refine_halves.frag", "held & cover", PLAIN, guide="guide", **steady),
+            make("refine_halves.frag", "held & cover & sides", PLAIN, guide="guide", **steady),
             make("refine_mean.frag", "held 1 & cover 1", wide, first="held", second="cover"),
             make("refine_mean.frag", "held 2 & cover 2", wide, first="held 1", second="cover 1"),
+            make("refine_mean.frag", "sides 1", blur, first="sides"),
+            make("refine_mean.frag", "sides 2", blur, first="sides 1"),
+            make("refine_contrast.frag", "contrast", PLAIN, sides="sides 2", cover="cover"),
             make("refine_filled.frag", "filled & soft & present", PLAIN, held="held 2",
                  cover="cover 2", **steady),
             make("refine_slopes.frag", "soft 1 & slopes 1", near, filled="filled", cover="cover",

@@ -16,7 +16,6 @@ Box = tuple[int, int, int, int]
 
 SIDE = 32
 """Pixels a tile has a side, about; llvmpipe's own are as large."""
-NEAR = np.ones((5, 5), np.uint8)
 
 
 def can_reach(plane: Map, level: float) -> npt.NDArray[np.bool_]:
@@ -27,28 +26,25 @@ def can_reach(plane: Map, level: float) -> npt.NDArray[np.bool_]:
     return np.asarray(most > level)
 
 
-def tiles(hit: npt.NDArray[np.bool_], size: tuple[int, int]) -> list[Box]:
+def tiles(hit: npt.NDArray[np.bool_], size: tuple[int, int], side: int = SIDE, near: int = 5) -> list[Box]:
     """Boxes of a picture of `size` (width, height) that hold every pixel which reads a hit bilinearly.
 
-    hit: h x w, at most as large as the picture. The boxes are runs of tiles; none overlap.
+    hit: h x w, at most as large as the picture. The boxes are runs of tiles of about `side` pixels; none
+    overlap. `near`: hits are grown to squares of as many texels.
     """
     h, w = hit.shape
-    columns, rows = -(-size[0] // SIDE), -(-size[1] // SIDE)
+    columns, rows = -(-size[0] // side), -(-size[1] // side)
     # A pixel reads its own texel and one neighbour each way; one more, because tiles end at whole pixels.
-    near = cv2.dilate(np.asarray(hit, np.uint8), NEAR).reshape(h, w)
+    grown = cv2.dilate(np.asarray(hit, np.uint8), np.ones((near, near), np.uint8)).reshape(h, w)
     if columns > w or rows > h:
-        return [(0, 0, *size)] if near.any() else []
+        return [(0, 0, *size)] if grown.any() else []
     x, y = (np.rint(np.arange(n + 1) * (s / n)).astype(int) for n, s in ((columns, size[0]), (rows, size[1])))
-    near = np.maximum.reduceat(near, np.arange(rows) * h // rows, axis=0)
-    active = np.maximum.reduceat(near, np.arange(columns) * w // columns, axis=1)
-    found: list[Box] = []
-    for row, flags in enumerate(active):
-        edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-        found += [
-            (int(x[a]), int(y[row]), int(x[b]), int(y[row + 1]))
-            for a, b in zip(edges[::2], edges[1::2], strict=True)
-        ]
-    return found
+    grown = np.maximum.reduceat(grown, np.arange(rows) * h // rows, axis=0)
+    active = np.maximum.reduceat(grown, np.arange(columns) * w // columns, axis=1)
+    # Where a run of tiles begins and where it ends, row by row: as many of one as of the other.
+    change = np.diff(np.pad(active.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    (row, begin), (_, end) = np.nonzero(change > 0), np.nonzero(change < 0)
+    return list(zip(*(v.tolist() for v in (x[begin], y[row], x[end], y[row + 1])), strict=True))
 
 
 def others(boxes: list[Box], size: tuple[int, int]) -> list[Box]:

@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 INTEROP, UPLOAD, CPU = WAYS = ("CUDA-GL interop", "upload + GL", "CPU")
 WARM, TIMED = 1, 4
 """Frames that go all ways: the first ones compile and make things and are not counted."""
-COMPARED = ("planes", "softened", "occluder")
+COMPARED = ("planes", "softened", "occluder", "contrast")
 CLOSE, FEW = 0.02, 1e-3
 """Difference from the processor's, in parts of one and of the value, up to which a number is the same; share
 of numbers that may be further off."""

@@ -53,7 +53,11 @@ def found(refiner: Refiner, name: str, like: Map) -> Map:
 def assert_agrees(refiner: Refiner, geometry: Geometry) -> None:
     """Textures against what core/planes.py makes of it. Coefficients are compared by what they are for: their
     values in the guide's colours (alpha's come out of a solve in float32), and in others loosely."""
-    for name, plain in (("softened", planes.softened(geometry)), ("occluder", planes.occluder(geometry))):
+    for name, plain in (
+        ("softened", planes.softened(geometry)),
+        ("occluder", planes.occluder(geometry)),
+        ("contrast", planes.contrast(geometry)),
+    ):
         np.testing.assert_allclose(found(refiner, name, plain), plain, atol=3e-6, err_msg=name)
     if geometry.shading is not None:
         plain = planes.shading(geometry)

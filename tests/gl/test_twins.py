@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +90,14 @@ def gain_guide(image: Image, shape: tuple[int, int]) -> Image:
     return resized(image, half) if half[0] >= shape[0] and half[1] >= shape[1] else image
 
 
+def sharpened(shader: OpenGLShader, image: Image) -> npt.NDArray[np.bool_]:
+    """H x W: where the shader worked the last picture's edge out at full size."""
+    mask = np.zeros((image.shape[0] // 2, image.shape[1] // 2), bool)
+    mask.reshape(-1)[shader.sharpened] = True
+    full = np.repeat(np.repeat(mask, 2, axis=0), 2, axis=1)
+    return full if full.shape == image.shape[:2] else np.zeros(image.shape[:2], bool)
+
+
 @pytest.mark.parametrize("name", LOOKS)
 @pytest.mark.parametrize(
     ("size", "shape"),
@@ -106,8 +115,9 @@ def test_opengl_agrees_with_numpy(
     image = picture(size)
     geometry = seen(image, shape)
     fast = shader.shade(image, geometry, LOOKS[name]).astype(int)
+    guide, sharp = gain_guide(image, shape), sharpened(shader, image)
     plain = reference.relight(
-        image, geometry.guide, geometry, LOOKS[name], gain_guide(image, shape), shelf=FileShelf()
+        image, geometry.guide, geometry, LOOKS[name], guide, shelf=FileShelf(), sharp=sharp
     )
     assert np.abs(fast - plain).max() <= 2
     assert name == "dark" or np.abs(fast - image).mean() > 0.1  # it did something
@@ -186,12 +196,17 @@ def test_a_coarse_light_map_agrees_too_and_is_left_again(name: str) -> None:
         shader.close()
 
 
-def test_on_the_geometrys_grid_there_is_no_coarser_light_map(shader: OpenGLShader) -> None:
+def test_on_the_geometrys_grid_only_the_edge_is_coarser(shader: OpenGLShader) -> None:
     assert not shader.coarsens
     image = picture((640, 480))
     geometry = seen(image, (256, 192))
-    ways = [shader.shade(image, geometry, LOOKS["studio"], fine=f) for f in (True, False)]
-    assert (ways[0] == ways[1]).all()
+    coarse = shader.shade(image, geometry, LOOKS["studio"], fine=False)
+    assert not len(shader.sharpened)
+    fine = shader.shade(image, geometry, LOOKS["studio"])
+    edge = sharpened(shader, image)
+    assert 0.01 < edge.mean() < 0.3
+    assert (fine != coarse)[edge].any()
+    assert (fine == coarse)[~edge].all()
 
 
 def test_shader_survives_changes_of_size_and_tiny_pictures(shader: OpenGLShader) -> None:
@@ -279,7 +294,8 @@ def test_background_made_brighter_agrees_with_numpy(shader: OpenGLShader) -> Non
     geometry = seen(image, (128, 96))
     look = Look(LOOKS["studio"].lights, ambient=0.5, background=2.5)
     fast = shader.shade(image, geometry, look).astype(int)
-    plain = reference.relight(image, geometry.guide, geometry, look, gain_guide(image, (128, 96)))
+    guide, sharp = gain_guide(image, (128, 96)), sharpened(shader, image)
+    plain = reference.relight(image, geometry.guide, geometry, look, guide, sharp=sharp)
     assert np.abs(fast - plain).max() <= 2
 
 
