@@ -6,6 +6,7 @@ None: a depth network has no matte, and nothing of ours is put in its place.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,11 +94,11 @@ class OnnxMethod:
         return follow
 
 
-class _Stills:
+class _Stills(ABC):
     """A method without memory."""
 
-    def still(self, image: F32) -> Found:
-        raise NotImplementedError
+    @abstractmethod
+    def still(self, image: F32) -> Found: ...
 
     def clip(self) -> Callable[[F32], Found]:
         return self.still

@@ -21,6 +21,8 @@ from .trio import unit
 
 CLEAR, SURE = 0.3, 0.5
 """Correlation from which on normals and mattes are told by it; depths, which are less like each other."""
+APART = 0.2
+"""By what share of its span a depth differs at least between person and background, to be told by that."""
 
 
 def said(value: Any) -> str:
@@ -52,7 +54,8 @@ def depth(plane: Map, out: Output, ours: Geometry, what: str) -> tuple[Output, f
         raise EstimatorError(what, got, "a depth", "--matte, if it is a matte")
     relief = _correlation(seen, 1.0 / ours.depth[person])
     gap = float(np.median(seen) - np.median(behind)) / span if behind.size else 0.0
-    near = relief if abs(relief) >= SURE else gap if abs(gap) >= 0.1 else 0.0
+    # A relief that is not clear is enough where person and background say the same, and clearly.
+    near = relief if abs(relief) >= SURE else gap if abs(gap) >= APART and gap * relief > 0 else 0.0
     if not out.meaning and near == 0.0:
         got = f"values that follow our depth neither way (correlation {relief:.2f})"
         todo = "--as CARD.toml with [depth] meaning = ..."
