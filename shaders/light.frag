@@ -113,7 +113,7 @@ float stops() {
 #ifdef PRESENT_MAP
     return texture(present_map, uv).x;
 #else
-    float x = soft.x, y = soft.y, z = soft.z;
+    float x = n.x, y = n.y, z = n.z;
     float value = present[0] + present[1] * x + present[2] * y + present[3] * z + present[4] * (x * y)
                 + present[5] * (y * z) + present[6] * (3.0 * z * z - 1.0) + present[7] * (x * z)
                 + present[8] * (x * x - y * y);

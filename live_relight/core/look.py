@@ -10,7 +10,7 @@ from .errors import UsageError
 from .light import MAX_LIGHTS, Light
 
 DIFFUSE = ("lambert", "oren-nayar")
-GENTLE = 0.7
+GENTLE = 1.0
 """Strength at which our lights are corrected for the shading that is there."""
 
 # name: (lowest, highest, what it is, for people)

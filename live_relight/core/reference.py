@@ -254,13 +254,13 @@ def relight(
     frame = (image.shape[1], image.shape[0])
     maps = planes.coefficients(geometry)
     light = light_map(geometry, light_guide, look, None, frame, steps, shelf)
-    soft = surface(maps, planes.softened(geometry), light_guide, look, frame).soft
+    normal = surface(maps, planes.softened(geometry), light_guide, look, frame).normal
     known = found or present.Present()
     if geometry.shading is not None:
         stops = sample(planes.shading(geometry), (light_guide.shape[1], light_guide.shape[0]))
         here, ours = (present.evened(stops, strength) for strength in look.evened)
     else:
-        here, ours = (present.quotient(known, soft, strength) for strength in look.evened)
+        here, ours = (present.quotient(known, normal, strength) for strength in look.evened)
     factors = factor_map(light, light_guide, look, (here, ours))
     if look.background_blur:
         image = backdrop.defocused(image, geometry, maps[0], look.background_blur)

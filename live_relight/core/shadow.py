@@ -23,9 +23,9 @@ Floats = npt.NDArray[Any]
 STEPS = 6
 REACH = 0.6
 """Subject distances that a shadow reaches at most."""
-THICKNESS = 0.15
+THICKNESS = 0.2
 """Of the person behind what is seen of it, subject distances."""
-LIFT = 0.008
+LIFT = 0.004
 """Where rays start above the surface, along its normal: the depth is not that exact."""
 SLACK = 0.01
 """How deep under the surface a ray may be without being blocked, a unit of way."""
