@@ -1,6 +1,7 @@
 #!/bin/sh
-# A network like engines/base.onnx: relief on top of one made by fast.sh, then everything together, then the middle of
-# both. Run it in the checkout, after fast.sh.
+# A network like engines/base.onnx, on top of one made by fast.sh: relief on crops; everything together, heads more
+# often; relief again, with depth and matte; then that form as a whole, twice side by side, and the middle of both. Run
+# it in the checkout, after fast.sh. MINUTES is for each step; LOG.md has what the shipped one took.
 set -eu
 ASSETS=${ASSETS:-build/assets}
 WORK=${WORK:-build/training}
@@ -8,12 +9,23 @@ MINUTES=${MINUTES:-80}
 
 python -m training.relief --data "$WORK/train" --start "$WORK/run/last.pt" --out "$WORK/relief" \
     --crops 25600 --minutes "$MINUTES" --seed 3
-python -m training.train --data "$WORK/train" --start "$WORK/relief/last.pt" --out "$WORK/joint" --minutes 66 \
-    --begin 0.42 --fast --relief 16 --joint --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --rate 1.5e-3 \
-    --encoder-rate 4e-4 --seed 7
-python -m training.blend "$WORK/relief/last.pt" "$WORK/joint/last.pt" --out "$WORK/base.pt"
+python -m training.train --data "$WORK/train" --start "$WORK/relief/last.pt" --out "$WORK/joint" --minutes "$MINUTES" \
+    --begin 0.36 --fast --relief 16 --joint --heads 0.3 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 \
+    --rate 1.5e-3 --encoder-rate 4e-4 --seed 12
+python -m training.blend "$WORK/relief/last.pt" "$WORK/joint/last.pt" --out "$WORK/between.pt"
+python -m training.relief --data "$WORK/train" --start "$WORK/between.pt" --out "$WORK/trim" --trim --others 0.5 \
+    --crops 18000 --minutes "$MINUTES" --seed 5
+for seed in 31 32; do
+    python -m training.train --data "$WORK/train" --start "$WORK/trim/last.pt" --out "$WORK/whole$seed" \
+        --minutes "$MINUTES" --begin 0.2 --fast --relief 16 --trim --still 3 --heads 0.25 --weight-normal 0.5 \
+        --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5 --rate 1.5e-3 --encoder-rate 4e-4 --seed "$seed" \
+        --threads 1 &
+done
+wait
+python -m training.blend "$WORK/whole31/last.pt" "$WORK/whole32/last.pt" --out "$WORK/base.pt"
 python -m training.export --checkpoint "$WORK/base.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/base.onnx" --count 240 \
-    --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md --plots docs/accuracy_plots.png --worst docs/worst.jpg --figures "$WORK/figures.json"
+    --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md \
+    --plots docs/accuracy_plots.png --worst docs/worst.jpg --figures "$WORK/figures.json"
 python -m training.export --checkpoint "$WORK/base.pt" \
     --out engines/base.onnx --data "$WORK/train" --figures "$WORK/figures.json"
