@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import os
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
 
-from ..core.errors import SinkError
 from ..core.paths import own_folder, read_whole, reason
 from ..files import make_folder, write_whole
+from ..locks import locked
 from .trt_library import Library
 
 KERNELS = ".kernels"
@@ -128,7 +126,8 @@ def obtain(
     if _there(path, key, library, tell, _silent):
         return path  # no lock: the cache may be one that can only be read
     make_folder(folder)
-    with _locked(folder / f"{key.stem}.lock", say):
+    waits = partial(say, "another program is compiling the same; waiting for it")
+    with locked(folder / f"{key.stem}.lock", waits):
         if _there(path, key, library, tell, say):
             return path
         start = time.perf_counter()
@@ -284,35 +283,3 @@ def _remove(plan: Path) -> None:
     plan.unlink()
     for suffix in (".json", KERNELS):
         plan.with_suffix(suffix).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Holds the lock; waits for who has it. The system gives back the lock of a program that died."""
-    try:
-        file = path.open("a+b")
-    except OSError as error:
-        raise SinkError(f"cannot write {path}", reason(error)) from error
-    with file:  # the file stays: were it removed, two programs could hold two locks of one name
-        if not _try_lock(file):
-            say("another program is compiling the same; waiting for it")
-            while not _try_lock(file):
-                time.sleep(0.1)
-        yield
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # A file system without locks: two programs may compile the same, each file is still whole.
-        return error.errno not in (errno.EAGAIN, errno.EACCES)
-    return True

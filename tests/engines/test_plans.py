@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from live_relight import locks
 from live_relight.cli import main
 from live_relight.core.errors import SinkError
 from live_relight.geometry import build, network, plans
@@ -274,7 +275,7 @@ def shipped_key() -> plans.Key:
 def test_two_builders_at_once_compile_once(cache: Path, tmp_path: Path) -> None:
     cache.mkdir(parents=True)
     # Held until both wait, so that they do meet.
-    with plans._locked(cache / f"{shipped_key().stem}.lock", print), contextlib.ExitStack() as stack:
+    with locks.locked(cache / f"{shipped_key().stem}.lock", print), contextlib.ExitStack() as stack:
         both = [stack.enter_context(start_build(tmp_path)) for _ in range(2)]
         for process in both:
             assert process.stderr is not None
@@ -293,8 +294,8 @@ def test_two_builders_at_once_compile_once(cache: Path, tmp_path: Path) -> None:
 def test_a_lock_of_a_dead_program_does_not_hold(cache: Path, real: bytes) -> None:
     cache.mkdir(parents=True)
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom live_relight.geometry import plans\n"
-        "with plans._locked(Path(sys.argv[1]), print):\n print('held', flush=True)\n time.sleep(60)"
+        "import sys, time\nfrom pathlib import Path\nfrom live_relight.locks import locked\n"
+        "with locked(Path(sys.argv[1]), print):\n print('held', flush=True)\n time.sleep(60)"
     )
     lock = cache / f"{key_of().stem}.lock"
     with subprocess.Popen(
@@ -303,7 +304,7 @@ def test_a_lock_of_a_dead_program_does_not_hold(cache: Path, real: bytes) -> Non
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with lock.open("a+b") as file:
-            assert not plans._try_lock(file), "the lock does not lock"
+            assert not locks._try_lock(file), "the lock does not lock"
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
     maker = Maker(real)
