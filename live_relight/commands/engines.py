@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..core.errors import EstimatorError, UsageError
 from ..core.settings import parse_size
 from ..core.stages import Estimator
-from ..geometry import build, front, network, open_estimator, tensorrt, trt_library
+from ..geometry import build, front, fuse, imported, network, open_estimator, shapes, trt_library
 
 
 def backends(item: network.Network) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def backends_of_imported(item: network.Network) -> list[tuple[str, str]]:
 
     names = ["onnx", *(p.name for p in available())]
     if trt_library.look()[0] is not None:
-        names.insert(1, "tensorrt")  # to say why not
+        names.insert(1, "tensorrt")
     ways = [(name, partial(open_estimator, f"{name}:{item.name}", 0, _silent)) for name in names]
     return _tried(item, ways)
 
@@ -73,11 +73,7 @@ def build_plans(name: str | None, targets: str | None, size: str | None, frame: 
         )
     found = network.find_network(name or network.DEFAULT)
     network.verify(found)
-    if frame is not None:
-        whole = front.form_for(found, parse_size(frame, "--frame"))
-        make: Callable[..., Path] = partial(tensorrt.build_fused, found, whole)
-    else:
-        make = partial(_plain, found, build.shapes_for(found, size))
+    make = _maker(found, size, frame)
     library = trt_library.require()
     _say(f"compiling with {library.title}")
     for target in wanted:
@@ -90,8 +86,26 @@ def build_plans(name: str | None, targets: str | None, size: str | None, frame: 
     return 0
 
 
-def _plain(item: network.Network, shapes: build.Shapes, target: str, *rest: Any) -> Path:
-    return build.build(item, target, shapes, *rest)
+def _maker(item: network.Network, size: str | None, frame: str | None) -> Callable[..., Path]:
+    """What compiles it, given a target, a library and two callbacks."""
+    if imported.is_foreign(item):
+        return _imported_maker(item, size, frame)
+    if frame is not None:
+        return partial(fuse.build_fused, item, front.form_for(item, parse_size(frame, "--frame")))
+    wanted = shapes.shapes_for(item, size)
+    return lambda target, *rest: build.build(item, target, wanted, *rest)
+
+
+def _imported_maker(item: network.Network, size: str | None, frame: str | None) -> Callable[..., Path]:
+    from ..geometry import foreign_front
+    from ..geometry.foreign_net import ForeignNetwork
+
+    if frame is None:
+        got = f"an imported network{' and --size' if size else ''}"
+        raise UsageError("engines build", got, "--frame with the camera's size, such as --frame 1280x720")
+    net = ForeignNetwork(item.path, imported.card_of(item), f"network {item.path}")
+    form = foreign_front.form_for(net, parse_size(frame, "--frame"))
+    return partial(fuse.build_imported, item, net, form)
 
 
 def _show(bar: Any, part: float) -> None:

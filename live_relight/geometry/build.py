@@ -1,6 +1,6 @@
 """Networks compiled to TensorRT plans, ahead of time: no card is needed, but for the target `current`.
 
-`build` compiles a network as it is; what runs is compiled with everything around it (front.py, tensorrt.py).
+`build` compiles a network as it is; what runs is compiled with everything around it (fuse.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..assets import folder
 from ..core.errors import EstimatorError, UsageError, nearest
 from ..core.paths import read_whole, reason
-from ..core.settings import parse_size, read_toml
-from . import cards, front, plans
-from .network import MOST, STRIDE, Network, input_size
+from ..core.settings import read_toml
+from . import cards, plans
+from .network import Network
+from .shapes import Job, Shapes, check_fused, check_network
 from .trt_library import Library
 
 AMPERE, CURRENT = "ampere", "current"
@@ -33,26 +32,7 @@ DEFAULT_TARGETS = (AMPERE, "sm75")
 """Together every card that the library runs on: Turing (RTX 20) needs a plan of its own."""
 HALF = "float16"
 """Precision of a plan; the other is 'as given', for what a network's own file says."""
-WIDEST = 2048
-"""Longest side that a plan may be compiled for."""
 LARGEST_ONNX = 2_000_000_000
-CHANNELS = {"normal": 3, "depth": 1, "alpha": 1}
-"""What comes out, [1, channels, height, width]; `image` with 3 goes in. All float32."""
-
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Shapes:
-    """(width, height) of the picture that a plan takes: the smallest, the one it is best at, the largest."""
-
-    smallest: Size
-    best: Size
-    largest: Size
-
-    def __str__(self) -> str:
-        words = [f"{w}x{h}" for w, h in (self.smallest, self.best, self.largest)]
-        return words[0] if len(set(words)) == 1 else "..".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +51,6 @@ def parse_targets(text: str | None) -> tuple[str, ...]:
         if word not in TARGETS:
             raise UsageError("--target", f"'{word}'", todo=nearest(word, TARGETS))
     return tuple(dict.fromkeys(words))
-
-
-def shapes_for(network: Network, size: str | None = None) -> Shapes:
-    """One fixed size for 'WxH'; otherwise every size that `input_size` can ask for. Raises UsageError."""
-    if size is None:
-        return Shapes((STRIDE, STRIDE), input_size((1280, 720), network.pixels), (MOST, MOST))
-    width, height = parse_size(size)
-    if width % STRIDE or height % STRIDE or max(width, height) > WIDEST:
-        raise UsageError("--size", size, f"multiples of {STRIDE}, at most {WIDEST}")
-    return Shapes((width, height), (width, height), (width, height))
 
 
 def source_of(network: Network) -> Source:
@@ -142,11 +112,11 @@ def compile_plan(
     library: Library,
     source: Source,
     target: str,
-    shapes: Shapes | front.Form,
+    shapes: Shapes | Job,
     progress: Callable[[float], None],
 ) -> bytes:
     """The library's work, in a thread of its own: a Ctrl-C must not travel through its callbacks. `shapes` is
-    a Form where the source is a fused graph.
+    a Job where the source is a fused graph.
 
     Raises EstimatorError with the library's own reason.
     """
@@ -164,9 +134,7 @@ def compile_plan(
         return work.result()
 
 
-def _compile(
-    library: Library, source: Source, target: str, shapes: Shapes | front.Form, monitor: Any
-) -> bytes:
+def _compile(library: Library, source: Source, target: str, shapes: Shapes | Job, monitor: Any) -> bytes:
     api, what = library.api, f"network {source.path}"
     builder = _made(library, what, lambda: api.Builder(library.log.receiver))
     network = builder.create_network(1 << int(api.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -176,10 +144,10 @@ def _compile(
         raise EstimatorError(what, _short(found), f"an ONNX file that {library.title} reads")
     config = builder.create_builder_config()
     config.progress_monitor = monitor
-    if isinstance(shapes, front.Form):
-        _check_fused(network, api, what, shapes)  # every size in it is fixed
+    if not isinstance(shapes, Shapes):
+        check_fused(network, api, what, shapes)  # every size in it is fixed
     else:
-        _check_network(network, api, what, shapes)
+        check_network(network, api, what, shapes)
         profile = builder.create_optimization_profile()
         sizes = [(1, 3, h, w) for w, h in (shapes.smallest, shapes.best, shapes.largest)]
         profile.set_shape("image", *sizes)
@@ -223,45 +191,6 @@ def check_target(library: Library, target: str) -> None:
 def resolved(target: str) -> str:
     """`current` says nothing on another day, with another card: 'current-sm89'."""
     return f"{CURRENT}-{cards.find().cards[0].target}" if target == CURRENT else target
-
-
-def _check_network(network: Any, api: Any, what: str, shapes: Shapes) -> None:
-    """The contract's inputs and outputs, as the library understood them. Raises EstimatorError."""
-    inputs = [network.get_input(i) for i in range(network.num_inputs)]
-    outputs = [network.get_output(i) for i in range(network.num_outputs)]
-    found = {tensor.name: (_shape(tensor)[1:2], tensor.dtype) for tensor in (*inputs, *outputs)}
-    wanted = {name: ((channels,), api.DataType.FLOAT) for name, channels in {"image": 3, **CHANNELS}.items()}
-    if [tensor.name for tensor in inputs] != ["image"] or found != wanted:
-        said = ", ".join(f"{t.name} {_shape(t)} {t.dtype.name}" for t in (*inputs, *outputs))
-        expected = "float32 input 'image' (3 channels), outputs 'normal' (3), 'depth' (1), 'alpha' (1)"
-        raise EstimatorError(what, said, expected)
-    h, w = _shape(inputs[0])[2:4]
-    if any(h not in (-1, size[1]) or w not in (-1, size[0]) for size in (shapes.smallest, shapes.largest)):
-        side = [str(s) if s > 0 else "?" for s in (w, h)]
-        raise EstimatorError(what, f"an input of {'x'.join(side)}", str(shapes), "--size with its own size")
-
-
-def _check_fused(network: Any, api: Any, what: str, form: front.Form) -> None:
-    """What front.py promises, as the library understood it. Raises EstimatorError."""
-    tensors = [network.get_input(i) for i in range(network.num_inputs)]
-    tensors += [network.get_output(i) for i in range(network.num_outputs)]
-    found = {t.name: (_shape(t), t.dtype) for t in tensors}
-    kinds: dict[type, Any] = {np.uint8: api.DataType.UINT8, np.float32: api.DataType.FLOAT}
-    wanted: dict[str, tuple[tuple[int, ...], Any]] = {}
-    wanted["frame"] = ((form.frame[1], form.frame[0], 3), api.DataType.UINT8)
-    for name, (shape, kind) in front.layout(form, "shading" in found).items():
-        wanted[name] = (shape, kinds[kind])
-    if found != wanted:
-        said = ", ".join(f"{t.name} {_shape(t)} {t.dtype.name}" for t in tensors)
-        raise EstimatorError(what, said, "a frame of bytes and a picture's geometry")
-
-
-def _shape(tensor: Any) -> tuple[int, ...]:
-    """-1 where a side is free, () where even their number is not known."""
-    try:
-        return tuple(tensor.shape)
-    except ValueError:  # a length below zero
-        return ()
 
 
 def _made(library: Library, what: str, make: Callable[[], Any]) -> Any:

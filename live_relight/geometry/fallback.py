@@ -33,7 +33,7 @@ FIRST = 60.0
 ENDING = 2.0
 """Seconds that one which works may take to end."""
 KEPT = 3
-"""Frame sizes that the fast one is taken to be ready for: no more than tensorrt.SIZES."""
+"""Frame sizes that the fast one is taken to be ready for: no more than lanes.SIZES."""
 APART = (2.0, 0.02, 0.02)
 """How far from the CPU's results a card's may be, in the mean: degrees, share of the depth, alpha."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from .foreign import WAYS, Card, Input
 from .providers import Provider, first_line, open_session
 
 Array = npt.NDArray[Any]
+Box = tuple[int, int, int, int]
+"""Left, top, width, height."""
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 LEAST = 8
 """Shortest side of a map."""
@@ -37,7 +40,7 @@ class ForeignNetwork:
         self.card, self.label = card, label
         self._session: ort.InferenceSession = open_session(model, label, threads, provider)
         self.picture = picture_input(self._session, card.input, label)
-        self._last = self.picture.shape[1] != 3
+        self.last = self.picture.shape[1] != 3
         """Whether channels come last."""
         self._fixed = [side if isinstance(side, int) and side > 0 else 0 for side in self._sides()]
         self._names = [out.name for out in self._session.get_outputs()]
@@ -45,7 +48,7 @@ class ForeignNetwork:
 
     def _sides(self) -> list[Any]:
         """height, width: numbers, or whatever stands for free ones."""
-        return list(self.picture.shape[1:3] if self._last else self.picture.shape[2:4])
+        return list(self.picture.shape[1:3] if self.last else self.picture.shape[2:4])
 
     def size(self, frame: tuple[int, int], share: float = 1.0) -> tuple[int, int]:
         """(width, height) that it sees a frame of `frame` at."""
@@ -56,6 +59,19 @@ class ForeignNetwork:
         free = [max(one.multiple, round(side / one.multiple) * one.multiple) for side in (w, h)]
         return wide or free[0], high or free[1]
 
+    def placed(self, frame: tuple[int, int], share: float = 1.0) -> tuple[tuple[int, int], Box]:
+        """`size` for frames of (width, height), and where in it the frame is."""
+        w, h = frame
+        size = self.size(frame, share)
+        if self.card.input.fit == "stretch":
+            return size, (0, 0, *size)
+        scale = min(size[0] / w, size[1] / h)
+        inner = max(1, round(w * scale)), max(1, round(h * scale))
+        return size, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2, *inner)
+
+    def close(self) -> None:
+        """Nothing to give back: the session goes with the object."""
+
     def outputs(self, image: Image, share: float = 1.0) -> dict[str, Array]:
         """Every output as it comes, by name. Raises EstimatorError."""
         return self.run(*self.given(image, share))
@@ -63,16 +79,21 @@ class ForeignNetwork:
     def maps(self, image: Image, share: float = 1.0) -> dict[str, Map]:
         """`image` H x W x 3 uint8 BGR to what the card promises, h x w of the network's own size: 'depth' as
         it comes, 'normal' h x w x 3 in camera space, not of unit length, 'matte' 0..1. All finite."""
-        h, w = image.shape[:2]
-        small, box = self.given(image, share)
-        found = self.run(small, box)
-        maps = {}
-        for task, out in self.card.outputs.items():
+        frame = image.shape[1], image.shape[0]
+        found = self.outputs(image, share)
+        for out in self.card.outputs.values():
             if out.name not in found:
                 raise EstimatorError(self.label, f"no output '{out.name}'", f"one of {', '.join(found)}")
-            plane = cut(plane_of(found[out.name], task, self.label), small, box)
+        return self.told({task: found[out.name] for task, out in self.card.outputs.items()}, frame, share)
+
+    def told(self, found: Mapping[str, Array], frame: tuple[int, int], share: float = 1.0) -> dict[str, Map]:
+        """As `maps`, of outputs that are there, by task. Raises EstimatorError for one of a wrong shape."""
+        size, box = self.placed(frame, share)
+        maps = {}
+        for task, out in self.card.outputs.items():
+            plane = cut(plane_of(found[task], task, self.label), size, box)
             if task == "normal":
-                squeeze = 1.0 if self.card.input.fit == "pad" else (small.shape[1] / small.shape[0]) / (w / h)
+                squeeze = 1.0 if self.card.input.fit == "pad" else (size[0] / size[1]) / (frame[0] / frame[1])
                 plane = turned(plane, out.range, out.axes)
                 plane[..., 0] *= np.float32(squeeze)
             elif task == "matte":
@@ -81,27 +102,28 @@ class ForeignNetwork:
             maps[task] = np.asarray(plane, np.float32)
         return maps
 
-    def given(self, image: Image, share: float) -> tuple[Image, tuple[int, int, int, int]]:
-        """The frame at the network's size, and where in it the frame is: left, top, width, height."""
-        h, w = image.shape[:2]
-        size = self.size((w, h), share)
-        if self.card.input.fit == "stretch":
-            return resized(image, size), (0, 0, *size)
-        scale = min(size[0] / w, size[1] / h)
-        inner = max(1, round(w * scale)), max(1, round(h * scale))
-        left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-        rest = size[1] - inner[1] - top, size[0] - inner[0] - left
-        padded = cv2.copyMakeBorder(resized(image, inner), top, rest[0], left, rest[1], cv2.BORDER_REPLICATE)
-        return np.asarray(padded, np.uint8), (left, top, *inner)
+    def given(self, image: Image, share: float) -> tuple[Image, Box]:
+        """The frame at the network's size, and where in it the frame is."""
+        size, box = self.placed((image.shape[1], image.shape[0]), share)
+        small = resized(image, box[2:])
+        if box[2:] == size:
+            return small, box
+        left, top, right, bottom = borders(size, box)
+        padded = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        return np.asarray(padded, np.uint8), box
 
-    def run(self, small: Image, box: tuple[int, int, int, int]) -> dict[str, Array]:
+    def camera_at(self, box: Box) -> Array:
+        """What the input for the camera takes when the frame is at `box`; only where there is one."""
+        matrix = intrinsics(box[2:], self.card.input.fov)
+        matrix[:2, 2] += box[:2]
+        form = (1, 3, 3) if len(self.camera.shape) == 3 else (3, 3)
+        return np.asarray(matrix.reshape(form), FLOATS[self.camera.type])
+
+    def run(self, small: Image, box: Box) -> dict[str, Array]:
         """Every output by name, for what `given` made of a frame. Raises EstimatorError."""
-        feed = {self.picture.name: tensor(small, self.card.input, self.picture.type, self._last)}
+        feed = {self.picture.name: tensor(small, self.card.input, self.picture.type, self.last)}
         if self.camera is not None:
-            matrix = intrinsics((box[2], box[3]), self.card.input.fov)
-            matrix[:2, 2] += box[:2]
-            form = (1, 3, 3) if len(self.camera.shape) == 3 else (3, 3)
-            feed[self.camera.name] = matrix.reshape(form).astype(FLOATS[self.camera.type])
+            feed[self.camera.name] = self.camera_at(box)
         try:
             found = self._session.run(None, feed)
         except Exception as error:  # onnxruntime has no common base for its errors
@@ -174,10 +196,17 @@ def plane_of(found: Array, task: str, label: str) -> Map:
     return np.array(flat, np.float32)
 
 
-def cut(plane: Map, small: Image, box: tuple[int, int, int, int]) -> Map:
-    """The part of `plane` that shows the frame, with values that are finite."""
+def borders(size: tuple[int, int], box: Box) -> Box:
+    """How much is left of, above, right of and below a frame at `box` in a picture of `size`."""
+    left, top, w, h = box
+    return left, top, size[0] - w - left, size[1] - h - top
+
+
+def cut(plane: Map, size: tuple[int, int], box: Box) -> Map:
+    """The part of `plane` that shows the frame, with values that are finite; `size`: of the network's
+    picture."""
     h, w = plane.shape[:2]
-    x, y = w / small.shape[1], h / small.shape[0]
+    x, y = w / size[0], h / size[1]
     left, top = round(box[0] * x), round(box[1] * y)
     part = plane[
         top : max(top + 1, round((box[1] + box[3]) * y)), left : max(left + 1, round((box[0] + box[2]) * x))

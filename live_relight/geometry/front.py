@@ -18,6 +18,7 @@ gives. Needs the package `onnx`, when a graph is made only.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +27,15 @@ import numpy as np
 from ..core.errors import EstimatorError
 from .graph import Parts, Size, shrunk, steps
 from .network import STEEPEST, Network, input_size
+from .shapes import Layout
 
 VERSION = 1
 """Of the graph around the network; raise it when it changes, as plans are known by it."""
 OLDEST_OPSET = 11
 """Every operator below has the same form from here on."""
 USUAL = ("normal", "depth", "alpha")
+PREFIX = "net/"
+"""Before every name of the network's own, so that others are free."""
 LIMIT = 1e3
 """In place of infinities."""
 
@@ -52,6 +56,10 @@ class Form:
         """How much narrower the network sees the picture: `to_geometry` explains."""
         return (self.small[0] / self.small[1]) / (self.frame[0] / self.frame[1])
 
+    def outputs(self, found: Mapping[str, tuple[int, ...]]) -> Layout:
+        """What a compiled graph has to give; `found`: the shapes of its tensors, by name."""
+        return layout(self, "shading" in found)
+
 
 def form_for(network: Network, frame: Size) -> Form:
     """The form for a camera's frames of (width, height)."""
@@ -66,7 +74,7 @@ def digest(data: bytes, form: Form) -> str:
 
 
 def layout(form: Form, shading: bool) -> dict[str, tuple[tuple[int, ...], type]]:
-    """Shape and type of every output, by name."""
+    """A Layout."""
     w, h = form.small
     found: dict[str, tuple[tuple[int, ...], type]] = {
         "normal": ((3, h, w), np.float32), "depth": ((h, w), np.float32), "alpha": ((h, w), np.float32)
@@ -78,38 +86,73 @@ def layout(form: Form, shading: bool) -> dict[str, tuple[tuple[int, ...], type]]
 
 def fused(data: bytes, form: Form, what: str) -> bytes:
     """The graph for a network's ONNX `data`; `what` names it in errors. Raises EstimatorError."""
+    onnx, model = loaded(data, what)
+    outputs = [output.name.removeprefix(PREFIX) for output in model.graph.output]
+    weights = {value.name for value in model.graph.initializer}
+    inputs = [v.name.removeprefix(PREFIX) for v in model.graph.input if v.name not in weights]
+    if inputs != ["image"] or not set(USUAL) <= set(outputs):
+        got = f"inputs {inputs} and outputs {outputs}"
+        raise EstimatorError(what, got, "input 'image' and outputs 'normal', 'depth', 'alpha'")
+    parts = Parts(onnx)
+    before = _before(parts, form)
+    _after(parts, form, outputs)
+    return joined(onnx, model, parts, before, ["image"], form.frame, layout(form, "shading" in outputs))
+
+
+def loaded(data: bytes, what: str) -> tuple[Any, Any]:
+    """The package `onnx`, and the network with PREFIX before all its names. Raises EstimatorError."""
     onnx = _onnx()
     try:
         model = onnx.load_model_from_string(data)
         opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
-        outputs = [output.name for output in model.graph.output]
-        inputs = [value.name for value in model.graph.input]
     except Exception as error:  # protobuf's errors have no base of their own
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise EstimatorError(what, said, "an ONNX file that loads") from None
-    weights = {value.name for value in model.graph.initializer}
-    if [name for name in inputs if name not in weights] != ["image"] or not set(USUAL) <= set(outputs):
-        got = f"inputs {inputs} and outputs {outputs}"
-        raise EstimatorError(what, got, "input 'image' and outputs 'normal', 'depth', 'alpha'")
     if opset < OLDEST_OPSET:
-        raise EstimatorError(what, f"operators of opset {opset}", f"{OLDEST_OPSET} or newer")
-    # The network's own names get a prefix, so that ours are free.
-    model = onnx.compose.add_prefix(model, "net/", rename_functions=False)
-    parts = Parts(onnx)
-    before = _before(parts, form)
-    after_from = len(parts.nodes)
-    _after(parts, form, outputs)
+        try:
+            model = _newer(onnx, model)
+        except Exception:  # a RuntimeError with lines of the converter's source
+            raise EstimatorError(what, f"operators of opset {opset}", f"{OLDEST_OPSET} or newer") from None
+    return onnx, onnx.compose.add_prefix(model, PREFIX, rename_functions=False)
+
+
+def _newer(onnx: Any, model: Any) -> Any:
+    """The same in operators of OLDEST_OPSET. What was Upsample or Resize becomes a Resize of another rule for
+    where pixels are unless it is told the old one, which onnx's converter leaves out."""
+    model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
+    rules = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    for node in model.graph.node:
+        if node.op_type == "Resize":
+            others = [one for one in node.attribute if one.name not in rules]
+            del node.attribute[:]
+            node.attribute.extend(others)
+            node.attribute.extend(onnx.helper.make_attribute(*rule) for rule in rules.items())
+    return model
+
+
+def joined(
+    onnx: Any,
+    model: Any,
+    parts: Parts,
+    before: int,
+    fed: Iterable[str],
+    frame: Size,
+    outputs: Mapping[str, Any],
+) -> bytes:
+    """One graph of `model` (from `loaded`), before it the first `before` nodes of `parts`, which give its
+    inputs `fed`, and behind it the others; `outputs`: a Layout, None for a shape that is not known."""
     graph = model.graph
-    nodes = [*parts.nodes[:before], *graph.node, *parts.nodes[after_from:]]
+    nodes = [*parts.nodes[:before], *graph.node, *parts.nodes[before:]]
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     graph.initializer.extend(parts.constants)
-    kept = [value for value in graph.input if value.name != "net/image"]
+    given = {PREFIX + name for name in fed}
+    kept = [value for value in graph.input if value.name not in given]
     del graph.input[:], graph.output[:]
     kinds: dict[type, int] = {np.uint8: onnx.TensorProto.UINT8, np.float32: onnx.TensorProto.FLOAT}
     value = onnx.helper.make_tensor_value_info
-    graph.input.extend([value("frame", kinds[np.uint8], [form.frame[1], form.frame[0], 3]), *kept])
-    for name, (shape, kind) in layout(form, "shading" in outputs).items():
+    graph.input.extend([value("frame", kinds[np.uint8], [frame[1], frame[0], 3]), *kept])
+    for name, (shape, kind) in outputs.items():
         graph.output.append(value(name, kinds[kind], shape))
     return bytes(model.SerializeToString())
 
@@ -166,6 +209,7 @@ def _onnx() -> Any:
     try:
         import onnx
         import onnx.compose
+        import onnx.version_converter
     except ImportError as error:
         todo = "pip install 'live-relight[tensorrt]'"
         raise EstimatorError(

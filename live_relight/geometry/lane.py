@@ -14,7 +14,8 @@ import numpy as np
 from ..core.errors import EstimatorError, LiveRelightError
 from ..core.frames import Image
 from ..core.paths import read_whole, reason
-from . import build, cuda, front, interop, plans
+from . import build, cuda, interop, plans
+from .shapes import Job, Layout, agreed
 from .trt_library import Library
 
 FIRST = 50.0
@@ -33,7 +34,7 @@ class Lane:
         library: Library,
         runtime: Any,
         plan: Path,
-        form: front.Form,
+        form: Job,
         graphs: bool,
     ) -> None:
         self._device, self._library, self._what = device, library, f"plan {plan.name}"
@@ -105,13 +106,12 @@ class Lane:
             self._library.log.clear()  # that it did not fit is no error
         return engine.create_execution_context(runtime_config=config)
 
-    def _place(self, form: front.Form) -> None:
+    def _place(self, form: Job) -> None:
         """Buffers: one for the frame, one for all outputs, each on the card and in pinned memory."""
         width, height = form.frame
-        names = self._check(form)
         self._parts: dict[str, tuple[int, int, tuple[int, ...], type]] = {}
         total = 0
-        for name, (shape, kind) in front.layout(form, "shading" in names).items():
+        for name, (shape, kind) in self._check(form).items():
             size = int(np.prod(shape)) * np.dtype(kind).itemsize
             self._parts[name] = (total, size, shape, kind)
             total += -(-size // ALIGNED) * ALIGNED
@@ -123,18 +123,15 @@ class Lane:
         for name, (start, *_) in self._parts.items():
             self._needed(self._context.set_tensor_address(name, self._out + start))
 
-    def _check(self, form: front.Form) -> list[str]:
-        """That the plan is what front.py promises. Returns the names of what goes in and comes out."""
-        engine, kinds = self._engine, self._library.api.DataType
+    def _check(self, form: Job) -> Layout:
+        """That the plan is what was to be compiled. Returns what comes out."""
+        engine = self._engine
         names = [str(engine.get_tensor_name(i)) for i in range(engine.num_io_tensors)]
-        wanted: dict[str, tuple[tuple[int, ...], Any]] = {}
-        wanted["frame"] = ((form.frame[1], form.frame[0], 3), kinds.UINT8)
-        for name, (shape, kind) in front.layout(form, "shading" in names).items():
-            wanted[name] = (shape, kinds.UINT8 if kind is np.uint8 else kinds.FLOAT)
         found = {n: (tuple(engine.get_tensor_shape(n)), engine.get_tensor_dtype(n)) for n in names}
-        if found != wanted:
+        outputs = agreed(found, form, self._library.api)
+        if outputs is None:
             raise EstimatorError(self._what, f"{sorted(found)} of other shapes", str(form), "remove it")
-        return names
+        return outputs
 
     def _start(self, graphs: bool) -> None:
         """Two black frames: the library makes its kernels in the first and what graphs it makes by then in

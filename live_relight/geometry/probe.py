@@ -136,7 +136,7 @@ def _attempt(net: ForeignNetwork, card: Card, picture: Image, ours: Geometry) ->
             if bad:
                 got = f"{max(bad, 0.001):.1%} of '{out.name}' not finite"
                 raise EstimatorError(f"{net.label} for {task}", got, "numbers")
-            plane = scaled(cut(plane, small, box), ours.size)
+            plane = scaled(cut(plane, (small.shape[1], small.shape[0]), box), ours.size)
             judge = {"depth": depth, "normal": normal, "matte": matte}[task]
             outputs[task], score, note = judge(plane, out, ours, f"{net.label} for {task}")
             seen = f"{said(plane.min())}..{said(plane.max())}"

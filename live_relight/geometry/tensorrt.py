@@ -14,64 +14,21 @@ never run on a card.
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import EstimatorError, LiveRelightError
-from ..core.frames import Geometry, Image
-from . import build, cards, cuda, front, lane, plans, trt_library
-from .lane import Lane
+from ..core.errors import EstimatorError
+from ..core.frames import Geometry, Image, Map
+from . import build, cards, cuda, foreign_front, front, fuse, trt_library
+from .foreign_net import ForeignNetwork
+from .fuse import Say
+from .lanes import Lanes
 from .network import Network
 from .trt_library import Library
 
-SIZES = 3
-"""Frame sizes that are kept ready; the one not used for longest is given up for another."""
-PATIENCE = 0.5
-"""Seconds for a frame, its size's first apart: less than FallbackEstimator waits, so that the error says what
-went wrong."""
 OLDEST_CAPABILITY = (7, 5)
 """Of a card: Turing."""
-USUAL = (1280, 720)
-"""Frames that the plan is looked for, or made, at the start."""
-
-Say = Callable[[str], None]
-
-
-def build_fused(
-    network: Network,
-    form: front.Form,
-    target: str,
-    library: Library,
-    say: Callable[[str], None] = lambda line: None,
-    progress: Callable[[float], None] = lambda part: None,
-) -> Path:
-    """As `build.build`, for one camera's frames: from a frame's bytes to finished arrays. Says nothing of a
-    plan that is there already."""
-    build.check_target(library, target)
-    source = build.source_of(network)
-    key = plans.Key(
-        network=network.name,
-        onnx=front.digest(source.data, form),
-        library=library.name,
-        version=library.version,
-        target=build.resolved(target),
-        precision=source.precision,
-        shapes=str(form),
-        place=build.place(network),
-    )
-
-    def make() -> bytes:
-        say(f"compiling {network.name} for frames of {form.frame[0]}x{form.frame[1]} with {library.title}")
-        whole = front.fused(source.data, form, f"network {source.path}")
-        return build.compile_plan(library, replace(source, data=whole), target, form, progress)
-
-    return plans.obtain(key, library, make, say, say_hits=False)
 
 
 def target_for(library: Library, card: cards.Card) -> str:
@@ -120,19 +77,26 @@ def check(network: Network) -> None:
         raise EstimatorError(f"engine tensorrt with {network.path}", missing, "a card and its packages", todo)
 
 
-def open_tensorrt(network: Network, say: Say = lambda line: None) -> TensorRtEstimator:
+def open_tensorrt(network: Network, say: Say = fuse.quiet) -> TensorRtEstimator:
     """On the first card. Raises EstimatorError."""
+    return TensorRtEstimator(network, *_where(network), say)
+
+
+def open_imported(network: Network, net: ForeignNetwork, say: Say = fuse.quiet) -> ImportedOnCard:
+    """On the first card; `net` as for ImportedOnCard. Raises EstimatorError."""
+    return ImportedOnCard(network, net, *_where(network), say)
+
+
+def _where(network: Network) -> tuple[Library, cuda.Device, str]:
+    """Library, card and target. Raises EstimatorError."""
     check(network)
     library = trt_library.require()
     target = target_for(library, cards.find().cards[0])
-    return TensorRtEstimator(network, library, cuda.Device(), target, say)
+    return library, cuda.Device(), target
 
 
 class TensorRtEstimator:
-    """Estimator on TensorRT. Owns `device`. `share` is not heeded: another size would be another plan.
-
-    After a failure every later call fails at once: what the card still does with the buffers is not known.
-    """
+    """Estimator on TensorRT. Owns `device`. `share` is not heeded: another size would be another plan."""
 
     def __init__(
         self,
@@ -143,82 +107,55 @@ class TensorRtEstimator:
         say: Say,
         graphs: bool = True,
     ) -> None:
-        """`target`: what plans are compiled for; `say`: gets a line when one is; `graphs` False: every step
-        of every frame is started on its own."""
+        """`target`: what plans are compiled for; `say`: gets a line when one is; `graphs`: as for Lanes."""
         self.name = f"tensorrt {network.name} ({library.title}, {device.name})"
         self._network, self._library, self._target, self._say = network, library, target, say
-        self._device, self._graphs = device, graphs
-        self._lanes: OrderedDict[tuple[int, int], Lane] = OrderedDict()
-        self._failed: EstimatorError | None = None
-        try:
-            self._runtime = library.api.Runtime(library.log.receiver)
-            self._plan(front.form_for(network, USUAL))
-        except BaseException as error:
-            device.close()
-            if isinstance(error, Exception):
-                raise self._told(error) from None
-            raise
+        self._lanes = Lanes(self.name, library, device, self._plan, graphs)
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
-        if self._failed is not None:
-            raise self._failed
-        try:
-            self._device.use()  # whichever thread this is
-            way = self._lane((image.shape[1], image.shape[0]))
-            found = way.run(image, PATIENCE)
-        except Exception as error:
-            self._failed = self._told(error)
-            raise self._failed from None
+        way, found = self._lanes.run(image)
         normal = np.moveaxis(found["normal"], 0, -1)
         arrays = (normal, found["depth"], found["alpha"], found["small"], found.get("shading"))
         return Geometry(*arrays, resident=way.held(arrays))
 
     def close(self) -> None:
         """Gives back everything on the card."""
-        self._failed = self._failed or EstimatorError(self.name, "a frame after its end")
-        with contextlib.suppress(EstimatorError):
-            self._device.use()
-        while self._lanes:
-            self._lanes.popitem()[1].close()
-        self._runtime = None
-        self._device.close()
+        self._lanes.close()
 
-    def _lane(self, frame: tuple[int, int]) -> Lane:
-        if frame not in self._lanes:
-            self._hide(True)  # frames may come from elsewhere meanwhile, and are shaded in another thread
-            while len(self._lanes) >= SIZES:
-                self._lanes.popitem(last=False)[1].close()
-            form = front.form_for(self._network, frame)
-            plan = self._plan(form)
-            self._lanes[frame] = self._started(plan, form)
-            self._hide(False)
-        self._lanes.move_to_end(frame)
-        return self._lanes[frame]
+    def _plan(self, frame: tuple[int, int]) -> tuple[front.Form, Path]:
+        form = front.form_for(self._network, frame)
+        return form, fuse.build_fused(self._network, form, self._target, self._library, self._say)
 
-    def _hide(self, hidden: bool) -> None:
-        for one in self._lanes.values():
-            one.hidden = hidden
 
-    def _started(self, plan: Path, form: front.Form) -> Lane:
-        """A lane that has run; without the library's graphs where it does not run with them."""
-        args, start = (self._device, self._library, self._runtime, plan, form), time.monotonic()
-        if self._graphs:
-            try:
-                return Lane(*args, graphs=True)
-            except Exception:  # what is wrong with more than graphs, the second one says
-                if time.monotonic() - start >= lane.FIRST:
-                    raise  # a card that hangs would hang as long again
-                self._graphs = False
-        return Lane(*args, graphs=False)
+class ImportedOnCard:
+    """An imported network as trio.py wants it, on TensorRT; `net` is the same, opened on the processor: it
+    knows the network's card and what to make of what comes out. Owns `device`. `share` is not heeded."""
 
-    def _plan(self, form: front.Form) -> Path:
-        return build_fused(self._network, form, self._target, self._library, self._say)
+    def __init__(
+        self,
+        network: Network,
+        net: ForeignNetwork,
+        library: Library,
+        device: cuda.Device,
+        target: str,
+        say: Say,
+        graphs: bool = True,
+    ) -> None:
+        self.card = net.card
+        self._network, self._net, self._library, self._target, self._say = network, net, library, target, say
+        title = f"tensorrt {network.name} ({library.title}, {device.name})"
+        self._lanes = Lanes(title, library, device, self._plan, graphs)
 
-    def _told(self, error: Exception) -> EstimatorError:
-        """Anything as an EstimatorError, with the library's own words where it has said some."""
-        if isinstance(error, EstimatorError):
-            return error
-        if isinstance(error, LiveRelightError):
-            return EstimatorError(error.what, error.got, error.expected, error.todo)
-        said = build.last_said(self._library) if self._library.log.errors else str(error)
-        return EstimatorError(self.name, said or type(error).__name__)
+    def maps(self, image: Image, share: float = 1.0) -> dict[str, Map]:
+        """As ForeignNetwork.maps. Raises EstimatorError."""
+        found = self._lanes.run(image)[1]
+        return self._net.told(found, (image.shape[1], image.shape[0]))
+
+    def close(self) -> None:
+        """Gives back everything on the card."""
+        self._lanes.close()
+
+    def _plan(self, frame: tuple[int, int]) -> tuple[foreign_front.Form, Path]:
+        form = foreign_front.form_for(self._net, frame)
+        made = fuse.build_imported(self._network, self._net, form, self._target, self._library, self._say)
+        return form, made

@@ -7,9 +7,11 @@ units of a depth that has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +19,8 @@ import numpy as np
 from ..core.errors import EstimatorError, UsageError
 from ..core.frames import Geometry, Image, Map
 from ..core.stages import Estimator
-from . import fallback, providers
+from . import fallback, providers, tensorrt
+from .foreign import Card
 from .foreign_net import ForeignNetwork
 from .imported import card_of, is_foreign
 from .network import Network, find_network, verify
@@ -30,10 +33,22 @@ FEW = 16
 """Pixels of a person that are too few to measure units by."""
 
 
-class TrioEstimator:
-    """Estimator: `base` with the maps of others in the place of its own."""
+class Other(Protocol):
+    """An imported network that is open: ForeignNetwork, tensorrt.ImportedOnCard."""
 
-    def __init__(self, base: Estimator, others: list[ForeignNetwork], names: list[str]) -> None:
+    card: Card
+
+    def maps(self, image: Image, share: float = 1.0) -> dict[str, Map]:
+        """A frame to what the card promises, by task, in our units and axes."""
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+
+
+class TrioEstimator:
+    """Estimator: `base` with the maps of others in the place of its own. Owns them all."""
+
+    def __init__(self, base: Estimator, others: Sequence[Other], names: Sequence[str]) -> None:
         self._base, self._others = base, others
         self.name = f"{base.name} with {', '.join(names)}"
         self.provider: Provider | None = getattr(base, "provider", None)
@@ -53,7 +68,10 @@ class TrioEstimator:
         return geometry
 
     def close(self) -> None:
-        self._base.close()
+        with ExitStack() as everything:  # all, also where one fails
+            everything.callback(self._base.close)
+            for other in self._others:
+                everything.callback(other.close)
 
 
 def scaled(plane: Map, size: tuple[int, int]) -> Map:
@@ -122,38 +140,72 @@ def open_trio(
         if len(twice) > 1:
             raise UsageError("--engine", f"{' and '.join(twice)} both for {task}", "one network for each map")
 
-    def through(provider: Provider | None = None) -> TrioEstimator:
-        return _opened(OnnxEstimator(base, threads, provider), others, threads, provider)
-
-    if engine == "onnx":
-        return through()
-    if engine == "openvino":
-        from .openvino import OpenVinoEstimator
-
-        return _opened(OpenVinoEstimator(base, threads), others, threads, None)
-    return _on_card(engine, through, say or fallback.warn)
+    return _Team(base, others, threads).opened(engine, say or fallback.warn)
 
 
-def _opened(base: Estimator, others: list[Network], threads: int, provider: Provider | None) -> TrioEstimator:
-    nets, names = [], []
-    for one in others:
-        card = card_of(one)
-        nets.append(ForeignNetwork(one.path, card, f"network {one.path}", threads, provider))
-        names.append(f"{' and '.join(card.outputs)} of {one.name}")
-    return TrioEstimator(base, nets, names)
+@dataclass(frozen=True, slots=True)
+class _Team:
+    """Networks that work together: ours, and imported ones for other maps."""
 
+    base: Network
+    others: list[Network]
+    threads: int
 
-def _on_card(
-    engine: str, through: Callable[[Provider | None], TrioEstimator], say: Callable[[str], None]
-) -> Estimator:
-    """The first provider that starts and gives what the CPU gives, with the CPU behind it; else the CPU."""
-    if engine == "tensorrt":
-        todo = "--engine auto or onnx"
-        raise EstimatorError("engine tensorrt", "an imported network", "a network of ours", todo)
-    found = [providers.find(engine)] if engine in providers.NAMES else providers.available()
-    if engine == "gpu" and not found:
-        todo = "`live-relight doctor` says what to install, or use --engine onnx"
-        raise EstimatorError("engine gpu", "an ONNX Runtime for the CPU alone", todo=todo)
-    slow = through(None)
-    candidates = [fallback.Candidate(one.name, partial(through, one)) for one in found]
-    return fallback.first_that_works(candidates, slow, say, pick=engine == "auto")
+    def opened(self, engine: str, say: Callable[[str], None]) -> Estimator:
+        if engine == "openvino":
+            from .openvino import OpenVinoEstimator
+
+            return self._joined(OpenVinoEstimator(self.base, self.threads), self._nets())
+        if engine == "onnx":
+            return self._through(None)
+        if engine == "tensorrt":
+            tensorrt.check(self.base)
+        return self._on_card(engine, say)
+
+    def _on_card(self, engine: str, say: Callable[[str], None]) -> Estimator:
+        """TensorRT or the first provider that starts and gives what the CPU gives, with the CPU behind it;
+        else the CPU."""
+        found, compiles = providers.available(), engine == "tensorrt"
+        if engine in providers.NAMES or compiles:
+            found = [] if compiles else [providers.find(engine)]
+        else:
+            compiles = not tensorrt.fault()[0]
+        if engine == "gpu" and not found and not compiles:
+            todo = "`live-relight doctor` says what to install, or use --engine onnx"
+            raise EstimatorError("engine gpu", "an ONNX Runtime for the CPU alone", todo=todo)
+        nets = self._nets()
+        slow = self._joined(OnnxEstimator(self.base, self.threads), nets)
+        candidates = [fallback.Candidate(one.name, partial(self._through, one)) for one in found]
+        if compiles:
+            candidates.insert(0, fallback.Candidate("tensorrt", partial(self._compiled, nets, say)))
+        return fallback.first_that_works(candidates, slow, say, pick=engine == "auto")
+
+    def _through(self, provider: Provider | None) -> TrioEstimator:
+        return self._joined(OnnxEstimator(self.base, self.threads, provider), self._nets(provider))
+
+    def _compiled(self, nets: list[ForeignNetwork], say: Callable[[str], None]) -> TrioEstimator:
+        """All of them on TensorRT; `nets`: the others, opened on the processor. Raises EstimatorError."""
+        with ExitStack() as opened:
+            ours = tensorrt.open_tensorrt(self.base, say)
+            opened.callback(ours.close)
+            theirs = []
+            for network, net in zip(self.others, nets, strict=True):
+                theirs.append(tensorrt.open_imported(network, net, say))
+                opened.callback(theirs[-1].close)
+            made = self._joined(ours, theirs)
+            opened.pop_all()
+            return made
+
+    def _nets(self, provider: Provider | None = None) -> list[ForeignNetwork]:
+        """The others through ONNX Runtime. Raises EstimatorError."""
+        found = []
+        for one in self.others:
+            label = f"network {one.path}"
+            found.append(ForeignNetwork(one.path, card_of(one), label, self.threads, provider))
+        return found
+
+    def _joined(self, base: Estimator, nets: Sequence[Other]) -> TrioEstimator:
+        pairs = zip(self.others, nets, strict=True)
+        return TrioEstimator(
+            base, nets, [f"{' and '.join(net.card.outputs)} of {o.name}" for o, net in pairs]
+        )

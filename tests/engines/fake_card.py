@@ -249,12 +249,18 @@ class Engine:
         self.outputs = {v.name: v for v in self.session.get_outputs()}
         self.all = self.inputs | self.outputs
         self.num_io_tensors = len(self.all)
+        self.shapes = {name: list(value.shape) for name, value in self.all.items()}
+        if any(not isinstance(side, int) for shape in self.shapes.values() for side in shape):
+            # The library works every size out from the frame's; ONNX Runtime is asked what comes out.
+            frame = np.zeros(self.shapes["frame"], np.uint8)
+            found = self.session.run(list(self.outputs), {"frame": frame})
+            self.shapes |= {n: list(v.shape) for n, v in zip(self.outputs, found, strict=True)}
 
     def get_tensor_name(self, index: int) -> str:
         return list(self.all)[index]
 
     def get_tensor_shape(self, name: str) -> list[int]:
-        return list(self.all[name].shape)
+        return self.shapes[name]
 
     def get_tensor_dtype(self, name: str) -> Kind:
         return Kind.UINT8 if "uint8" in self.all[name].type else Kind.FLOAT
@@ -295,6 +301,7 @@ class Context:
         names = list(self.engine.outputs)
         found = self.engine.session.run(names, {"frame": self._at("frame")})
         for name, value in zip(names, found, strict=True):
+            assert value.shape == tuple(self.engine.get_tensor_shape(name))
             self._at(name)[...] = value
 
     def _at(self, name: str) -> np.ndarray:

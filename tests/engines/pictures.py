@@ -20,11 +20,16 @@ def thirty_two() -> list[Image]:
     return [*_portraits(rng, 14), *_frames(10), *_heads(8)]
 
 
-def _fit(image: Image) -> Image:
+def portrait(size: tuple[int, int] = SIZE) -> Image:
+    """A real portrait, height x width x 3 uint8 BGR."""
+    return _fit(np.asarray(skimage.data.astronaut()[..., ::-1]), size)
+
+
+def _fit(image: Image, size: tuple[int, int] = SIZE) -> Image:
     h, w = image.shape[:2]
-    scale = max(SIZE[0] / w, SIZE[1] / h)
+    scale = max(size[0] / w, size[1] / h)
     grown = cv2.resize(image, (round(w * scale) + 1, round(h * scale) + 1), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(grown[: SIZE[1], : SIZE[0]], np.uint8)
+    return np.ascontiguousarray(grown[: size[1], : size[0]], np.uint8)
 
 
 def _portraits(rng: np.random.Generator, count: int) -> list[Image]:

@@ -11,7 +11,7 @@ import pytest
 
 from live_relight.cli import main
 from live_relight.core.errors import EstimatorError, UsageError
-from live_relight.geometry import build, cards, network, plans
+from live_relight.geometry import build, cards, network, plans, shapes
 from tests.engines.nets import small_network
 from tests.engines.place import ROOT, library, needs_wheels
 from training import half
@@ -31,7 +31,7 @@ def compiled(path: Path, target: str, size: str | None = None, seen: list[float]
     net = network.find_network(str(path))
     follow = seen.append if seen is not None else lambda part: None
     return build.compile_plan(
-        library(), build.source_of(net), target, build.shapes_for(net, size), follow
+        library(), build.source_of(net), target, shapes.shapes_for(net, size), follow
     )  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def test_inputs_and_outputs_are_the_cards(form: str) -> None:
     inputs = [graph.get_input(i) for i in range(graph.num_inputs)]
     outputs = [graph.get_output(i) for i in range(graph.num_outputs)]
     assert [(t.name, tuple(t.shape)) for t in inputs] == [(net.card["input"], (1, 3, -1, -1))]
-    shapes = {"normal": (1, 3, -1, -1), "depth": (1, 1, -1, -1), "alpha": (1, 1, -1, -1)}
-    assert {t.name: tuple(t.shape) for t in outputs} == {n: shapes[n] for n in net.card["outputs"]}
+    wanted = {"normal": (1, 3, -1, -1), "depth": (1, 1, -1, -1), "alpha": (1, 1, -1, -1)}
+    assert {t.name: tuple(t.shape) for t in outputs} == {n: wanted[n] for n in net.card["outputs"]}
     assert {t.dtype for t in (*inputs, *outputs)} == {api.DataType.FLOAT}
 
 
@@ -89,12 +89,12 @@ def test_an_interrupt_ends_it_and_the_next_build_works(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build.compile_plan(library(), build.source_of(net), "sm89", build.shapes_for(net), stop)
+        build.compile_plan(library(), build.source_of(net), "sm89", shapes.shapes_for(net), stop)
     # which the library is told after its next step
     monitor = build._monitor(library().api)
     monitor.cancel.set()
     with pytest.raises(EstimatorError):
-        build._compile(library(), build.source_of(net), "sm89", build.shapes_for(net), monitor)
+        build._compile(library(), build.source_of(net), "sm89", shapes.shapes_for(net), monitor)
     (tmp_path / "small.onnx").write_bytes(small_network())
     assert compiled(tmp_path / "small.onnx", "ampere")
 
@@ -130,19 +130,19 @@ def test_turing_without_float16_is_said_to_need_it(tmp_path: Path) -> None:
 @needs_wheels
 def test_sizes_between_smallest_and_largest_are_taken_and_others_not() -> None:
     net = network.find_network()
-    shapes = build.shapes_for(net)
+    sizes = shapes.shapes_for(net)
     for frame in ((1280, 720), (720, 1280), (640, 480), (4000, 300), (300, 4000)):
         for share in (0.36, 1.0):
             w, h = network.input_size(frame, round(net.pixels * share))
-            assert shapes.smallest[0] <= w <= shapes.largest[0]
-            assert shapes.smallest[1] <= h <= shapes.largest[1]
-    assert str(build.shapes_for(net, "384x288")) == "384x288"
+            assert sizes.smallest[0] <= w <= sizes.largest[0]
+            assert sizes.smallest[1] <= h <= sizes.largest[1]
+    assert str(shapes.shapes_for(net, "384x288")) == "384x288"
 
 
 @pytest.mark.parametrize("size", ["100x100", "4096x32", "0x0", "big", "32x33"])
 def test_sizes_that_are_refused(size: str) -> None:
     with pytest.raises(UsageError, match="--size"):
-        build.shapes_for(network.find_network(), size)
+        shapes.shapes_for(network.find_network(), size)
 
 
 def test_targets_are_named_once_and_checked() -> None:

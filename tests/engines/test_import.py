@@ -272,7 +272,6 @@ def test_list_info_and_wrong_specs(
         ("onnx:net+net", UsageError, "one network for each map"),
         ("onnx:fast+base+net", UsageError, "at most one"),
         ("onnx:net+nett", EstimatorError, "did you mean 'net'"),
-        ("tensorrt:net", EstimatorError, "an imported network"),
     ):
         with pytest.raises(error, match=said.replace("?", r"\?")):
             open_estimator(spec)

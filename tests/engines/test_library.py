@@ -157,12 +157,12 @@ def test_lives_beside_the_other_runtimes(first: str) -> None:
     """All of them in one process, in either order: none takes another's symbols."""
     code = f"""
 import numpy as np
-from live_relight.geometry import build, network, open_estimator, trt_library
+from live_relight.geometry import build, network, open_estimator, shapes, trt_library
 net = network.find_network()
 def compiled():
     library = trt_library.require()
     part = lambda done: None
-    return build.compile_plan(library, build.source_of(net), "ampere", build.shapes_for(net, "64x64"), part)
+    return build.compile_plan(library, build.source_of(net), "ampere", shapes.shapes_for(net, "64x64"), part)
 def estimated():
     picture = np.full((96, 128, 3), 90, np.uint8)
     return [open_estimator(e).estimate(picture).depth.mean() for e in ("onnx", "openvino")]

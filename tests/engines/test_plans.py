@@ -20,7 +20,7 @@ import pytest
 from live_relight import locks
 from live_relight.cli import main
 from live_relight.core.errors import SinkError
-from live_relight.geometry import build, network, plans
+from live_relight.geometry import build, network, plans, shapes
 from tests.engines.nets import small_network
 from tests.engines.place import ROOT, library, needs_wheels
 
@@ -33,8 +33,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("net") / "small.onnx"
     path.write_bytes(small_network())
     net = network.find_network(str(path))
-    shapes = build.shapes_for(net, "64x64")
-    return build.compile_plan(library(), build.source_of(net), "ampere", shapes, lambda part: None)
+    sizes = shapes.shapes_for(net, "64x64")
+    return build.compile_plan(library(), build.source_of(net), "ampere", sizes, lambda part: None)
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_networks_of_one_name_in_two_folders_keep_their_plans(cache: Path, tmp_p
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.onnx").write_bytes(small_network(gain=gain))
         nets.append(network.find_network(str(tmp_path / name / "mine.onnx")))
-    size = build.shapes_for(nets[0], "64x64")
+    size = shapes.shapes_for(nets[0], "64x64")
     paths = [build.build(nets[i], "ampere", size, library(), lines.append) for i in (0, 1, 0)]
     assert paths[0] == paths[2] != paths[1]
     assert all(re.match(r"mine-\w{6}-tensorrt_rtx-ampere-64x64-\w{16}\.plan$", p.name) for p in paths)

@@ -188,7 +188,7 @@ def test_a_start_that_fails_says_why_and_gives_everything_back(place: Place, fau
     # The log is cleared at each start; the library speaks again after.
     real = place.log.clear
     place.library = Library("tensorrt_rtx", "0.0", "a test", place.api, SpeakingLog(None, words, []))
-    estimator._library = place.library
+    estimator._lanes.library = place.library
     real()
     for _ in range(2):  # and again without a try
         with pytest.raises(EstimatorError, match=re.escape(said)):
