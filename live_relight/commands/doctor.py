@@ -110,9 +110,12 @@ def _engines() -> Iterator[Finding]:
         verify(network)
         mark = " (default)" if network.name == DEFAULT else ""
         yield Finding("ok", "network", f"{network.name}{mark}, {network.path.stat().st_size / 1e6:.1f} MB")
-    estimator = open_estimator("auto")
+    lines: list[str] = []
+    estimator = open_estimator("auto", say=lines.append, note=lines.append)
     yield Finding("ok", "engine", estimator.name)
     estimator.close()
+    for line in lines:  # of cards that were tried: why each is not used, and what was compiled for it
+        yield Finding("ok", "engine", line)
     if not importlib.util.find_spec("openvino"):
         yield Finding(
             "missing", "OpenVINO", "not installed (optional)", "pip install 'live-relight[openvino]'"
@@ -172,6 +175,6 @@ def _tensorrt() -> Iterator[Finding]:
     if missing:
         yield Finding("missing", "TensorRT", f"not used: {missing}; the CPU engine is used", install)
         return
-    # Whether it gave what the CPU gives, and sooner, the line `engine` above has found out.
+    # Whether it gave what the CPU gives, and sooner, the lines `engine` above have found out.
     card = cards.find().cards[0]
     yield Finding("ok", "TensorRT", f"can run on {card.name} ({card.target}); `engine` says what is used")

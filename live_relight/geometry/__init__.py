@@ -11,18 +11,21 @@ from ..core.settings import ENGINES
 from ..core.stages import Estimator
 
 if TYPE_CHECKING:
-    from .fallback import Candidate
     from .network import Network
     from .providers import Provider
+    from .race import Candidate
 
 
 def open_estimator(
-    spec: str = "auto", threads: int = 0, say: Callable[[str], None] | None = None
+    spec: str = "auto",
+    threads: int = 0,
+    say: Callable[[str], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Estimator:
     """`auto`, `onnx`, `openvino`, `tensorrt`, `analytic` or one of CARDS, each with `:NAME` of a network or
     file (`onnx:my.onnx`). `say` gets a line when a card is given up, now or later, and when a network is
-    compiled for it; the default is the log. Imported networks are named like ours, several with a + between
-    (`auto:my-depth+my-normals`): see trio.py.
+    compiled for it; the default is the log. `note` gets one when a card works and loses against the CPU.
+    Imported networks are named like ours, several with a + between (`auto:my-depth+my-normals`): see trio.py.
 
     `auto` is TensorRT where it and a card for it are there, else the first of CARDS that the installed ONNX
     Runtime has, that works and that is faster than the CPU, else ONNX Runtime on the CPU; see
@@ -46,7 +49,7 @@ def open_estimator(
     if len(networks) > 1 or is_foreign(networks[0]):
         from .trio import open_trio
 
-        return open_trio(engine, networks, threads, say)
+        return open_trio(engine, networks, threads, say, note)
     network = networks[0]
     if engine == "openvino":
         from .openvino import OpenVinoEstimator
@@ -56,22 +59,24 @@ def open_estimator(
         from .onnx import OnnxEstimator
 
         return OnnxEstimator(network, threads)
-    from . import fallback, providers
+    from . import providers
+    from .fallback import warn
+    from .race import open_on_card
 
-    say = say or fallback.warn
+    say = say or warn
     candidates = _candidates(engine, network, say)
     if engine == "gpu" and not candidates:
         titles = ", ".join(provider.title for provider in providers.ORDER)
         todo = "`live-relight doctor` says what to install, or use --engine onnx"
         raise EstimatorError("engine gpu", "an ONNX Runtime for the CPU alone", f"one with {titles}", todo)
-    return fallback.open_on_card(network, candidates, threads, say, pick=engine == "auto")
+    return open_on_card(network, candidates, threads, say, engine == "auto", note)
 
 
 def _candidates(engine: str, network: Network, say: Callable[[str], None]) -> list[Provider | Candidate]:
     """What `engine` may run on, in the order to try. Raises EstimatorError where a name asks for what is not
     there."""
     from . import providers, tensorrt
-    from .fallback import Candidate
+    from .race import Candidate
 
     if engine in providers.NAMES:
         return [providers.find(engine)]

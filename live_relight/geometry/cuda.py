@@ -24,9 +24,10 @@ NAMES = (
     "cudaGetErrorString", "cudaGetLastError", "cudaMemGetInfo", "cudaMalloc", "cudaFree",
     "cudaHostAlloc", "cudaFreeHost", "cudaMemcpyAsync", "cudaStreamCreateWithFlags",
     "cudaStreamDestroy", "cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaEventCreateWithFlags",
-    "cudaEventRecord", "cudaEventQuery", "cudaEventDestroy", "cudaGraphInstantiate", "cudaGraphLaunch",
-    "cudaGraphDestroy", "cudaGraphExecDestroy", "cudaError_t", "cudaMemcpyKind",
-    "cudaStreamCaptureMode", "cudaHostAllocDefault", "cudaStreamNonBlocking", "cudaEventDisableTiming",
+    "cudaEventRecord", "cudaEventQuery", "cudaEventElapsedTime", "cudaEventDestroy",
+    "cudaGraphInstantiate", "cudaGraphLaunch", "cudaGraphDestroy", "cudaGraphExecDestroy", "cudaError_t",
+    "cudaMemcpyKind", "cudaStreamCaptureMode", "cudaHostAllocDefault", "cudaStreamNonBlocking",
+    "cudaEventDisableTiming", "cudaEventDefault",
 )  # fmt: skip
 """Of the bindings, all that is used."""
 INSTALL = "pip install 'live-relight[tensorrt]'"
@@ -102,8 +103,10 @@ class Arena:
         place = int(self._keep("cudaFreeHost", self._host(size)))
         return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(place))
 
-    def event(self) -> Any:
-        flags = self.device.api.cudaEventDisableTiming
+    def event(self, timed: bool = False) -> Any:
+        """`timed`: one that `elapsed` can be asked about."""
+        api = self.device.api
+        flags = api.cudaEventDefault if timed else api.cudaEventDisableTiming
         return self._keep("cudaEventDestroy", self.device.call("cudaEventCreateWithFlags", flags))
 
     def captured(self, work: Callable[[], None]) -> Any:
@@ -179,6 +182,11 @@ def wait(device: Device, event: Any, patience: float) -> None:
         if spent > patience:
             raise EstimatorError(device.name, f"no answer in {patience:g} s", "one frame's geometry")
         time.sleep(0.0 if spent < SPIN else NAP)  # either lets other threads run
+
+
+def elapsed(device: Device, start: Any, end: Any) -> float:
+    """Milliseconds on the card from one event to another; both are over."""
+    return float(device.call("cudaEventElapsedTime", start, end))
 
 
 def version() -> str:

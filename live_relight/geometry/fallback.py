@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import logging
 import queue
-import statistics
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from threading import Event, Lock
-
-import numpy as np
 
 from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
 from ..core.stages import Estimator
 from ..threads import Worker
-from .network import Network
-from .onnx import OnnxEstimator
 from .providers import Provider
 
 Say = Callable[[str], None]
@@ -34,8 +28,6 @@ ENDING = 2.0
 """Seconds that one which works may take to end."""
 KEPT = 3
 """Frame sizes that the fast one is taken to be ready for: no more than lanes.SIZES."""
-APART = (2.0, 0.02, 0.02)
-"""How far from the CPU's results a card's may be, in the mean: degrees, share of the depth, alpha."""
 
 
 def warn(line: str) -> None:
@@ -47,7 +39,7 @@ class Helper:
     """Runs an estimator in a thread of its own, so that one that hangs can be left behind."""
 
     def __init__(self, estimator: Estimator) -> None:
-        self._estimator = estimator
+        self.estimator = estimator
         self._jobs: queue.SimpleQueue[tuple[int, Image, float] | bool] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[int, Geometry | Exception]] = queue.SimpleQueue()
         self._count = 0
@@ -80,7 +72,7 @@ class Helper:
         return found
 
     def late(self, patience: float) -> EstimatorError:
-        return EstimatorError(self._estimator.name, f"no answer in {patience:g} s", "one frame's geometry")
+        return EstimatorError(self.estimator.name, f"no answer in {patience:g} s", "one frame's geometry")
 
     def end(self, close: bool = True, patience: float = 0.1) -> None:
         """Ends the thread, which may `close` the estimator before: what failed may hang in its end as well.
@@ -92,11 +84,11 @@ class Helper:
         while isinstance(job := self._jobs.get(), tuple):
             number, image, share = job
             try:
-                self._results.put((number, self._estimator.estimate(image, share)))
+                self._results.put((number, self.estimator.estimate(image, share)))
             except Exception as error:  # raised again by whoever waits for the result
                 self._results.put((number, error))
         if job:
-            self._estimator.close()
+            self.estimator.close()
 
 
 class FallbackEstimator:
@@ -129,6 +121,12 @@ class FallbackEstimator:
             except EstimatorError as error:
                 self._fall(error)
         return found if found is not None else self._behind().estimate(image, share)
+
+    def card_ms(self, image: Image) -> dict[str, float]:
+        """Milliseconds that the card needs for a frame by its own clock (tensorrt.py); empty where nothing
+        can tell. To be called where frames come from, between two. Raises EstimatorError."""
+        ask = getattr(self._helper.estimator, "card_ms", None) if self._helper is not None else None
+        return dict(ask(image)) if ask is not None else {}
 
     def close(self) -> None:
         """A fast one that has not failed gets the time to end; one that hangs is left behind."""
@@ -192,111 +190,3 @@ class FallbackEstimator:
         self._say(f"{error}; the CPU takes over")
         if helper is not None:
             helper.end()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What may be faster than the CPU. `name`: for --engine; `make`: opens it, or raises EstimatorError;
-    `first`: seconds that the first frame of a size may take."""
-
-    name: str
-    make: Callable[[], Estimator]
-    first: float = FIRST
-
-
-def open_on_card(
-    network: Network,
-    candidates: Sequence[Provider | Candidate],
-    threads: int = 0,
-    say: Say = warn,
-    pick: bool = False,
-) -> Estimator:
-    """The first of `candidates` that starts and gives what the CPU gives, with the CPU behind it; the CPU
-    where there is none, after a line for each that failed. `pick`: one that works and is no faster than the
-    CPU is passed over, which is no failure and worth no line."""
-    slow = OnnxEstimator(network, threads)
-    found = [one if isinstance(one, Candidate) else _through(one, network, threads) for one in candidates]
-    return first_that_works(found, slow, say, pick)
-
-
-def first_that_works(candidates: Sequence[Candidate], slow: Estimator, say: Say, pick: bool) -> Estimator:
-    """As `open_on_card`, for any estimators; `slow` is the CPU's. Those that are passed over are closed."""
-    for candidate in candidates:
-        try:
-            fast = candidate.make()
-            fault = trial(fast, slow)
-            wins = not fault and (not pick or faster(fast, slow))
-        except EstimatorError as error:
-            fault, wins = str(error), False
-        if fault:
-            say(f"--engine {candidate.name} is not used: {fault}")
-        elif wins:
-            return FallbackEstimator(fast, lambda: slow, say, candidate.first)
-    return slow
-
-
-def _through(provider: Provider, network: Network, threads: int) -> Candidate:
-    # What compiles for one size may take its time at a new one; the others have no excuse.
-    first = FIRST if provider.fixed else RESIZED
-    return Candidate(provider.name, lambda: OnnxEstimator(network, threads, provider), first)
-
-
-def trial(fast: Estimator, slow: Estimator) -> str:
-    """Why `fast` is not to be used, '' where it is: it fails, hangs, or gives other results than `slow`.
-    Closes it then."""
-    picture = _picture()
-    helper = Helper(fast)
-    try:
-        fault = _difference(helper.estimate(picture, 1.0, FIRST), slow.estimate(picture))
-    except EstimatorError as error:
-        fault = str(error)
-    helper.end(close=bool(fault))
-    return fault
-
-
-def faster(fast: Estimator, slow: Estimator) -> bool:
-    """By the medians of a few frames each. Closes `fast` where it is not. Raises EstimatorError, with `fast`
-    closed as well, where it fails or hangs after all."""
-    picture, helper = _picture(), Helper(fast)
-    try:
-        taken = _seconds(lambda: helper.estimate(picture, 1.0, RESIZED))
-        wins = taken < _seconds(lambda: slow.estimate(picture))
-    except BaseException:
-        helper.end()
-        raise
-    helper.end(close=not wins, patience=ENDING)
-    return wins
-
-
-def _seconds(work: Callable[[], Geometry], times: int = 5) -> float:
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
-
-
-def _difference(one: Geometry, other: Geometry) -> str:
-    cosine = np.clip((one.normal * other.normal).sum(axis=-1), -1.0, 1.0)
-    found = (
-        float(np.degrees(np.arccos(cosine)).mean()),
-        float((np.abs(one.depth - other.depth) / other.depth).mean()),
-        float(np.abs(one.alpha - other.alpha).mean()),
-    )
-    if all(value <= limit for value, limit in zip(found, APART, strict=True)):
-        return ""
-    angle, depth, alpha = found
-    return f"differs from the CPU by {angle:.1f} degrees, {depth:.1%} of the depth, {alpha:.3f} of alpha"
-
-
-def _picture() -> Image:
-    """720 x 1280 x 3 uint8 BGR: a pale head and shoulders before a dark slope of colour."""
-    y, x = np.mgrid[-1:1:720j, -1.78:1.78:1280j]
-    ground = np.stack([70 + 30 * x, 60 + 30 * y, 50 + 20 * x * y], axis=-1)
-    head = (x / 0.3) ** 2 + ((y + 0.2) / 0.42) ** 2 < 1
-    body = (x / 0.8) ** 2 + ((y - 1.1) / 0.8) ** 2 < 1
-    shade = (1 - 0.5 * (x + 0.3) ** 2)[..., None]
-    ground = np.where(body[..., None], np.array([120, 60, 50]) * shade, ground)
-    ground = np.where(head[..., None], np.array([150, 175, 215]) * shade, ground)
-    return np.asarray(np.clip(ground, 0, 255), np.uint8)

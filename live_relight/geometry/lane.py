@@ -6,6 +6,10 @@ Has never run on a card; see tensorrt.py.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +77,19 @@ class Lane:
             name: block[start : start + size].view(kind).reshape(shape)
             for name, (start, size, shape, kind) in self._parts.items()
         }
+
+    def card_ms(self, image: Image, patience: float, times: int) -> dict[str, float]:
+        """Medians of what the card needs for a frame by its own clock, step by step: 'network' with all that
+        is compiled around it, 'copies' up and down. Raises EstimatorError."""
+        np.copyto(self._above, image)
+        marks = [self._arena.event(timed=True) for _ in range(4)]
+        taken = []
+        for _ in range(times):
+            self._enqueue(marks)
+            cuda.wait(self._device, self._event, patience)
+            taken.append([cuda.elapsed(self._device, a, b) for a, b in pairwise(marks)])
+        up, network, down = (statistics.median(part) for part in zip(*taken, strict=True))
+        return {"network": network, "copies": up + down}
 
     def held(self, arrays: tuple[Any, ...]) -> interop.Held:
         """The last frame as it lies on the card. `arrays`: what a Geometry was made of: its normal, depth,
@@ -144,13 +161,24 @@ class Lane:
             with contextlib.suppress(EstimatorError):  # it works without
                 self._graph = self._arena.captured(self._enqueue)
 
-    def _enqueue(self) -> None:
-        """Upload, network, download, on the stream."""
-        device = self._device
-        cuda.upload(device, self._in, self._flat)
-        if not self._context.execute_async_v3(int(device.stream)):
+    def _enqueue(self, marks: Sequence[Any] = ()) -> None:
+        """Upload, network, download, on the stream; `marks`: four events, before, between and after them."""
+        steps = (self._upload, self._execute, self._download)
+        for mark, step in itertools.zip_longest(marks, steps):
+            if mark is not None:
+                self._device.call("cudaEventRecord", mark, self._device.stream)
+            if step is not None:
+                step()
+
+    def _upload(self) -> None:
+        cuda.upload(self._device, self._in, self._flat)
+
+    def _execute(self) -> None:
+        if not self._context.execute_async_v3(int(self._device.stream)):
             raise EstimatorError(self._what, build.last_said(self._library), "a plan that runs")
-        cuda.download(device, self._below, self._out)
+
+    def _download(self) -> None:
+        cuda.download(self._device, self._below, self._out)
 
     def _keep_kernels(self, plan: Path) -> None:
         """So that the next start is quicker; a cache that cannot be written is no reason to stop."""

@@ -118,6 +118,10 @@ class TensorRtEstimator:
         arrays = (normal, found["depth"], found["alpha"], found["small"], found.get("shading"))
         return Geometry(*arrays, resident=way.held(arrays))
 
+    def card_ms(self, image: Image) -> dict[str, float]:
+        """Milliseconds by the card's own clock, as Lane.card_ms. Raises EstimatorError."""
+        return self._lanes.card_ms(image)
+
     def close(self) -> None:
         """Gives back everything on the card."""
         self._lanes.close()

@@ -7,7 +7,7 @@ units of a depth that has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,13 +19,15 @@ import numpy as np
 from ..core.errors import EstimatorError, UsageError
 from ..core.frames import Geometry, Image, Map
 from ..core.stages import Estimator
-from . import fallback, providers, tensorrt
+from . import providers, tensorrt
+from .fallback import Say, warn
 from .foreign import Card
 from .foreign_net import ForeignNetwork
 from .imported import card_of, is_foreign
 from .network import Network, find_network, verify
 from .onnx import OnnxEstimator
 from .providers import Provider
+from .race import Candidate, first_that_works
 
 NEAREST, FARTHEST = 0.05, 20.0
 """Limits of depth, in the person's median distance, as for our own networks."""
@@ -122,7 +124,7 @@ def _limited(depth: Map, person: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 def open_trio(
-    engine: str, networks: list[Network], threads: int, say: Callable[[str], None] | None = None
+    engine: str, networks: list[Network], threads: int, say: Say | None = None, note: Say | None = None
 ) -> Estimator:
     """For open_estimator: `networks` are the imported ones and at most one of ours. Raises UsageError where
     two are for the same map, EstimatorError where one does not open."""
@@ -140,7 +142,7 @@ def open_trio(
         if len(twice) > 1:
             raise UsageError("--engine", f"{' and '.join(twice)} both for {task}", "one network for each map")
 
-    return _Team(base, others, threads).opened(engine, say or fallback.warn)
+    return _Team(base, others, threads).opened(engine, say or warn, note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class _Team:
     others: list[Network]
     threads: int
 
-    def opened(self, engine: str, say: Callable[[str], None]) -> Estimator:
+    def opened(self, engine: str, say: Say, note: Say | None) -> Estimator:
         if engine == "openvino":
             from .openvino import OpenVinoEstimator
 
@@ -160,9 +162,9 @@ class _Team:
             return self._through(None)
         if engine == "tensorrt":
             tensorrt.check(self.base)
-        return self._on_card(engine, say)
+        return self._on_card(engine, say, note)
 
-    def _on_card(self, engine: str, say: Callable[[str], None]) -> Estimator:
+    def _on_card(self, engine: str, say: Say, note: Say | None) -> Estimator:
         """TensorRT or the first provider that starts and gives what the CPU gives, with the CPU behind it;
         else the CPU."""
         found, compiles = providers.available(), engine == "tensorrt"
@@ -175,15 +177,15 @@ class _Team:
             raise EstimatorError("engine gpu", "an ONNX Runtime for the CPU alone", todo=todo)
         nets = self._nets()
         slow = self._joined(OnnxEstimator(self.base, self.threads), nets)
-        candidates = [fallback.Candidate(one.name, partial(self._through, one)) for one in found]
+        candidates = [Candidate(one.name, partial(self._through, one)) for one in found]
         if compiles:
-            candidates.insert(0, fallback.Candidate("tensorrt", partial(self._compiled, nets, say)))
-        return fallback.first_that_works(candidates, slow, say, pick=engine == "auto")
+            candidates.insert(0, Candidate("tensorrt", partial(self._compiled, nets, say)))
+        return first_that_works(candidates, slow, say, engine == "auto", note)
 
     def _through(self, provider: Provider | None) -> TrioEstimator:
         return self._joined(OnnxEstimator(self.base, self.threads, provider), self._nets(provider))
 
-    def _compiled(self, nets: list[ForeignNetwork], say: Callable[[str], None]) -> TrioEstimator:
+    def _compiled(self, nets: list[ForeignNetwork], say: Say) -> TrioEstimator:
         """All of them on TensorRT; `nets`: the others, opened on the processor. Raises EstimatorError."""
         with ExitStack() as opened:
             ours = tensorrt.open_tensorrt(self.base, say)

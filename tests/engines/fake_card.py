@@ -32,7 +32,7 @@ class FakeCuda:
     """`cuda.bindings.runtime`. Work is done when it is enqueued; while a capture runs it is recorded."""
 
     cudaError_t = Status
-    cudaHostAllocDefault, cudaStreamNonBlocking, cudaEventDisableTiming = 0, 1, 2
+    cudaHostAllocDefault, cudaStreamNonBlocking, cudaEventDisableTiming, cudaEventDefault = 0, 1, 2, 0
     cudaMemcpyKind = SimpleNamespace(
         cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3
     )
@@ -57,6 +57,8 @@ class FakeCuda:
         """By resource: rows of bytes until it is unmapped."""
         self.fails: dict[str, int] = {}
         """Calls of this name fail from the n-th on, counted from here."""
+        self.clock, self.marks = 0.0, dict[int, float]()
+        """A millisecond goes by at each event; when they were."""
         self._next = 1000
 
     def _failing(self, name: str) -> bool:
@@ -121,7 +123,7 @@ class FakeCuda:
         return self._make("stream")
 
     def cudaEventCreateWithFlags(self, flags: int) -> tuple[Status, int]:
-        return self._make("event")
+        return self._make("event" if flags else "timed event")
 
     cudaFree = cudaFreeHost = cudaStreamDestroy = cudaEventDestroy = _drop
     cudaGraphExecDestroy = cudaGraphDestroy = _drop
@@ -132,7 +134,13 @@ class FakeCuda:
         return (Status.cudaSuccess,)
 
     def cudaEventRecord(self, event: int, stream: int) -> tuple[Status]:
+        self.clock += 1.0
+        self.marks[event] = self.clock
         return (Status.cudaSuccess,)
+
+    def cudaEventElapsedTime(self, start: int, end: int) -> tuple[Status, float]:
+        assert self.live[start] == self.live[end] == "timed event"
+        return Status.cudaSuccess, self.marks[end] - self.marks[start]
 
     def cudaEventQuery(self, event: int) -> tuple[Status]:
         return (self.query,)

@@ -18,7 +18,7 @@ from live_relight.core.frames import Frame, Geometry, Image, Resident
 from live_relight.core.light import Light
 from live_relight.core.look import Look
 from live_relight.core.temporal import Smoothing
-from live_relight.geometry import build, cards, cuda, fallback, interop, network, tensorrt, trt_library
+from live_relight.geometry import build, cards, cuda, interop, network, race, tensorrt, trt_library
 from live_relight.geometry.analytic import AnalyticEstimator
 from live_relight.geometry.onnx import OnnxEstimator
 from live_relight.geometry.tensorrt import TensorRtEstimator
@@ -459,7 +459,7 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Tens
 def portrait(size: tuple[int, int], shift: int = 0) -> Image:
     import cv2
 
-    moved = np.roll(fallback._picture(), shift, axis=1)
+    moved = np.roll(race._picture(), shift, axis=1)
     return np.asarray(cv2.resize(moved, size), np.uint8)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -21,11 +22,12 @@ from live_relight.core.errors import EstimatorError, UsageError
 from live_relight.core.frames import Geometry, Image
 from live_relight.core.settings import CARDS
 from live_relight.core.stages import Estimator
-from live_relight.geometry import fallback, open_estimator, providers
+from live_relight.geometry import fallback, open_estimator, providers, race
 from live_relight.geometry.analytic import AnalyticEstimator
-from live_relight.geometry.fallback import FallbackEstimator, open_on_card
+from live_relight.geometry.fallback import FallbackEstimator
 from live_relight.geometry.network import Network, find_network, list_networks
 from live_relight.geometry.onnx import OnnxEstimator
+from live_relight.geometry.race import open_on_card
 from tests.engines.nets import small_network
 
 ABSENT = [provider for provider in providers.ORDER if provider not in providers.available()]
@@ -162,17 +164,20 @@ def test_compiled_for_a_size_it_keeps_the_size_whatever_the_share(small: Network
 
 
 def test_one_that_gives_something_else_is_not_used() -> None:
-    fault = fallback.trial(OnnxEstimator(find_network("first-light")), OnnxEstimator(find_network("fast")))
+    fault = race.trial(OnnxEstimator(find_network("first-light")), OnnxEstimator(find_network("fast")))
     assert fault.startswith("differs from the CPU by ")
 
 
 def test_auto_passes_over_one_that_is_no_faster(small: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not fallback.faster(Slow(0.2), OnnxEstimator(small))
-    assert fallback.faster(OnnxEstimator(small), Slow(0.2))
-    lines: list[str] = []
-    monkeypatch.setattr(fallback, "faster", lambda fast, slow: False)
-    assert type(open_on_card(small, [TWIN], say=lines.append, pick=True)) is OnnxEstimator
+    lost = race.slower(Slow(0.2), OnnxEstimator(small))
+    assert re.fullmatch(r"20\d\.\d ms for a frame's geometry, the CPU needs \d+\.\d", lost)
+    assert not race.slower(OnnxEstimator(small), Slow(0.2))
+    lines, notes = list[str](), list[str]()
+    monkeypatch.setattr(race, "slower", lambda fast, slow: "a snail")
+    card = open_on_card(small, [TWIN], say=lines.append, pick=True, note=notes.append)
+    assert type(card) is OnnxEstimator
     assert lines == []
+    assert notes == [f"--engine {TWIN.name} works and is not used: a snail"]
     estimator = open_on_card(small, [TWIN], say=lines.append)  # asked for by name
     assert isinstance(estimator, FallbackEstimator)
     estimator.close()
@@ -204,7 +209,7 @@ def test_one_that_falls_in_the_race_is_passed_over(
 ) -> None:
     monkeypatch.setattr(fallback, "RESIZED", 0.3)
     one, two, lines = Falls(small, hangs), Falls(small, False), list[str]()
-    candidates = [fallback.Candidate("one", lambda: one), fallback.Candidate("two", lambda: two)]
+    candidates = [race.Candidate("one", lambda: one), race.Candidate("two", lambda: two)]
     assert type(open_on_card(small, candidates, say=lines.append, pick=True)) is OnnxEstimator
     said = "no answer in 0.3 s" if hangs else "fallen off the bus"
     assert [line.split(": ")[0] for line in lines] == [f"--engine {n} is not used" for n in ("one", "two")]

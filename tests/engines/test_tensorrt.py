@@ -21,16 +21,17 @@ from live_relight.geometry import (
     build,
     cards,
     cuda,
-    fallback,
     lane,
     network,
     open_estimator,
     plans,
+    race,
     tensorrt,
     trt_library,
 )
-from live_relight.geometry.fallback import Candidate, FallbackEstimator, open_on_card
+from live_relight.geometry.fallback import FallbackEstimator
 from live_relight.geometry.onnx import OnnxEstimator
+from live_relight.geometry.race import Candidate, open_on_card
 from live_relight.geometry.tensorrt import TensorRtEstimator
 from live_relight.geometry.trt_library import Library, Log
 from tests.engines import pictures
@@ -116,6 +117,24 @@ def test_everything_is_made_once(place: Place) -> None:
         assert place.cuda.calls["cudaMemcpyAsync"] == before["cudaMemcpyAsync"]
         assert place.cuda.calls["cudaGraphLaunch"] == 21
     estimator.close()
+
+
+def test_tells_what_the_card_needs_by_its_own_clock(place: Place) -> None:
+    plain, frame = OnnxEstimator(place.net), picture(3)
+    estimator = FallbackEstimator(place.open(), lambda: plain)
+    for _ in range(2):
+        estimator.estimate(frame)
+        runs, copies = place.api.runs, place.cuda.calls["cudaMemcpyAsync"]
+        assert estimator.card_ms(frame) == {"network": 1.0, "copies": 2.0}
+        assert place.api.runs - runs == 51  # and one frame before, for a size that is new
+        assert place.cuda.calls["cudaMemcpyAsync"] - copies >= 100
+        assert close_to(estimator.estimate(frame), plain.estimate(frame))
+    place.cuda.query = Status.cudaErrorUnknown
+    with pytest.raises(EstimatorError):
+        estimator.card_ms(frame)
+    estimator.close()
+    assert place.cuda.live == {}
+    assert estimator.card_ms(frame) == {}
 
 
 def test_few_sizes_are_kept_and_all_is_given_back(place: Place) -> None:
@@ -361,7 +380,9 @@ def test_cudas_bindings_take_our_arguments() -> None:
         *[("cudaMemcpyAsync", (4096, 8192, 100, *way, stream), 0) for way in ways],
         ("cudaStreamCreateWithFlags", (real.cudaStreamNonBlocking,), 1), ("cudaStreamDestroy", (stream,), 0),
         ("cudaEventCreateWithFlags", (real.cudaEventDisableTiming,), 1), ("cudaEventDestroy", (event,), 0),
+        ("cudaEventCreateWithFlags", (real.cudaEventDefault,), 1),
         ("cudaEventRecord", (event, stream), 0), ("cudaEventQuery", (event,), 0),
+        ("cudaEventElapsedTime", (event, event), 1),
         ("cudaStreamBeginCapture", (stream, mode), 0), ("cudaStreamEndCapture", (stream,), 1),
         ("cudaGraphInstantiate", (graph, 0), 1), ("cudaGraphLaunch", (ready, stream), 0),
         ("cudaGraphDestroy", (graph,), 0), ("cudaGraphExecDestroy", (ready,), 0),
@@ -498,7 +519,7 @@ def test_card_agrees_with_the_cpu(real: network.Network, size: tuple[int, int]) 
     estimator, plain = on_card(real), OnnxEstimator(real)
     import cv2
 
-    frame = np.asarray(cv2.resize(fallback._picture(), size), np.uint8)
+    frame = np.asarray(cv2.resize(race._picture(), size), np.uint8)
     card, slow = estimator.estimate(frame), plain.estimate(frame)
     estimator.close()
     cosine = np.clip((card.normal.astype(float) * slow.normal).sum(-1), -1, 1)
@@ -563,9 +584,12 @@ def test_time_a_frame(real: network.Network, pixels: int, capsys: pytest.Capture
         start = time.perf_counter()
         estimator.estimate(frame)
         taken.append(time.perf_counter() - start)
-    size = estimator.estimate(frame).size
+    size, card = estimator.estimate(frame).size, estimator.card_ms(frame)
     estimator.close()
     p50, p95 = np.percentile(np.array(taken[50:]) * 1e3, [50, 95])
     with capsys.disabled():
-        print(f"\n{net.name} at {size[0]}x{size[1]} from 640x480: p50 {p50:.2f} ms, p95 {p95:.2f} ms")
+        print(
+            f"\n{net.name} at {size[0]}x{size[1]} from 640x480: p50 {p50:.2f} ms, p95 {p95:.2f} ms; ", end=""
+        )
+        print(", ".join(f"{name} {ms:.3f} ms" for name, ms in card.items()))
     assert p50 < 20.0
