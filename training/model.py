@@ -171,6 +171,9 @@ class Relief(nn.Module):
         super().__init__()
         w = (width, 2 * width, 3 * width, 4 * width)
         self.start = conv_bn(12 + 4, w[0])
+        # pixel_unshuffle as a convolution with ones and zeros: exported it would be a transposition of six
+        # axes, which takes ONNX Runtime ten times as long.
+        self.register_buffer("blocks", torch.eye(12).view(12, 3, 2, 2), persistent=False)
         self.down = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(True), *conv_bn(b, b)
@@ -191,7 +194,7 @@ class Relief(nn.Module):
         """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
         the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] three channels more: what to add to
         log-depth, `sureness` and log shading of raw; with `trim` five: to log-depth and the four logits."""
-        x = self.start(torch.cat([F.pixel_unshuffle(image, 2), normal, alpha], 1))
+        x = self.start(torch.cat([F.conv2d(image, self.blocks, stride=2), normal, alpha], 1))
         if self.link is not None:
             x = x + self.link(features)
         seen = [x]

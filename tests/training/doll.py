@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +73,9 @@ def build(bits: list[tuple[solids.Solid, str, str]]) -> Figure:
     return Figure(Topology(mesh, part, parts, bones, index, weight))
 
 
-class SmallFigure(Figure):
-    """The doll's eyes have no ring of skin to take labels from."""
-
-    @cached_property
-    def eye_ring(self) -> Any:
-        import scipy.sparse as sp
-
-        return np.zeros(0, np.int32), sp.csr_matrix((0, len(self.template)), dtype=np.float32)
-
-
 @pytest.fixture(scope="module", name="doll")
 def make_doll() -> Iterator[Figure]:
-    figure = SmallFigure(make_figure().topology)
+    figure = make_figure()
     temples = [
         int(np.argmin(np.linalg.norm(figure.template - [x, 0.755, 0.057], axis=1))) for x in (-0.074, 0.074)
     ]

@@ -9,7 +9,9 @@ import pytest
 
 from tests.training.doll import blob, build, garment, make_doll, make_figure, make_wardrobe, pose  # noqa: F401
 from training.synth.gl import Piece, Skin
+from training.synth.meshes import vertex_normals
 from training.synth.parts import PARTS, part_of
+from training.synth.people.bodies import euler
 from training.synth.places.framing import draw_view
 from training.synth.things import LAYOUT
 from training.synth.wear import held, props, scalp, shells, trims
@@ -106,6 +108,26 @@ def test_hair_labels_face_outward_and_are_smooth(doll, wardrobe):
         a, b, c = (volume.vertices[volume.tri[:, k], 6:9] for k in range(3))
         bend = np.degrees(np.arccos(np.clip([(a * b).sum(1), (b * c).sum(1)], -1, 1)))
         assert np.quantile(bend, 0.9) < 25
+
+
+def test_labels_even_the_eyes_out_and_leave_their_shape(doll):
+    rest, mesh = doll.template, doll.topology.mesh
+    exact = vertex_normals(rest, mesh.tri, doll.touch)
+    label = doll.label_normals(exact)
+    np.testing.assert_allclose(np.linalg.norm(label, axis=1), 1, atol=1e-4)
+    np.testing.assert_array_equal(label[doll.eye_weight == 0], exact[doll.eye_weight == 0])
+    turn = euler(20.0, -50.0, 15.0)
+    np.testing.assert_allclose(doll.label_normals(exact @ turn.T), label @ turn.T, atol=2e-5)
+    balls = np.unique(mesh.tri[doll.part_faces(("eye_front",))])
+    front = balls[(exact[balls, 2] > 0.6) & (rest[balls, 0] > 0)]
+    up, down = (front[np.argmax(k * exact[front, 1])] for k in (1, -1))
+    # It bulges: light from above finds its upper side, as on the eyeball, if less so.
+    assert 0.3 < label[up, 1] - label[down, 1] < exact[up, 1] - exact[down, 1]
+    assert label[front, 2].min() > 0.3
+    # One place of the face, whatever mesh it belongs to, has one label: no seam between lid and eyeball.
+    near = np.flatnonzero((doll.eye_weight > 0.99) & (np.linalg.norm(rest - rest[front[0]], axis=1) < 0.003))
+    assert len(near) > 1
+    assert (label[near] @ label[front[0]]).min() > 0.97
 
 
 def test_clothes_end_where_they_should(doll, wardrobe):

@@ -12,14 +12,17 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from training.synth.meshes import F32, I32, Mesh, Split, incidence, neighbours, split_uv, unit
+from training.synth.meshes import F32, I32, Mesh, Split, cross, incidence, neighbours, split_uv, unit
 from training.synth.noise import smoothstep
 from training.synth.people.bodies import Topology
 
 SKIN_PARTS = ("none", "head", "body", "hand.L", "hand.R")
 INNER_PARTS = ("eye_cavity", "mouth_cavity", "tongue")
 EYE_HEIGHT, EYE_SIDE, EYE_FRONT = 0.728, 0.031, 0.139
+EYE_EVEN = 0.0035
+"""Metres: half the width of the means that labels are round the eyes."""
 
 
 def scalp_height(rest: F32) -> NDArray[np.float32]:
@@ -104,39 +107,40 @@ class Figure:
 
     @cached_property
     def eye_weight(self) -> NDArray[np.float32]:
-        """[V] how far labels are replaced by the smooth field around the eyes."""
+        """[V] how far labels are evened out around the eyes."""
         weight = eye_mask(self.template)
         inner = np.unique(self.topology.mesh.tri[self.part_faces(("eye_front", "eye_back", "eye_cavity"))])
         weight[inner] = 1.0
         return weight
 
     @cached_property
-    def eye_ring(self) -> tuple[I32, sp.csr_matrix]:
-        """(eye vertices [E], matrix [E,V]): normals around the sockets, spread over them.
+    def eye_even(self) -> tuple[I32, sp.csr_matrix]:
+        """(eye vertices [E], matrix [E,V]): means of normals within some millimetres (EYE_EVEN), of skin and
+        eyeball that face forward.
 
-        Exact normals of sockets and eyeballs look like a dark band when relit; a photographer's
-        eye wants the face's gentle curve there, so the label is harmonic-like interpolation of
-        the ring of skin around each eye.
+        Lashes, the edges of lids and the slit between them are too fine for a network to see and would be a
+        dark band when lit; what stays is the socket under its brow, and the bulge of lid and eyeball in it.
         """
-        rest, weight = self.template, self.eye_weight
-        head = np.unique(self.topology.mesh.tri[self.part_faces(("head",))])
-        eyes = np.flatnonzero(weight > 0.01).astype(np.int32)
-        ring = head[
-            (weight[head] <= 0.3) & (np.abs(rest[head, 1] - EYE_HEIGHT) < 0.05) & (rest[head, 2] > 0.08)
-        ]
-        rows, cols, vals = [], [], []
-        for k, v in enumerate(eyes):
-            d = np.linalg.norm((rest[ring] - rest[v])[:, :2], axis=1) + 40 * (rest[ring, 0] * rest[v, 0] < 0)
-            near = np.argsort(d)[:80]
-            w = 1.0 / (d[near] ** 2 + 1e-5)
-            rows += [k] * len(near)
-            cols += ring[near].tolist()
-            vals += (w / w.sum()).tolist()
-        return eyes, sp.csr_matrix((vals, (rows, cols)), shape=(len(eyes), len(rest)), dtype=np.float32)
+        rest, tri = self.template, self.topology.mesh.tri
+        a, b, c = (rest.take(corner, 0) for corner in tri.T)
+        sized = self.touch @ cross(b - a, c - a)  # as long as what is round a vertex is large
+        area = np.linalg.norm(sized, axis=1)
+        giving = np.zeros(len(rest), bool)
+        giving[np.unique(tri[self.part_faces(("head", "eye_front"))])] = True
+        giving &= (np.abs(rest[:, 1] - EYE_HEIGHT) < 0.05) & (rest[:, 2] > 0.06) & (sized[:, 2] > 0.2 * area)
+        eyes = np.flatnonzero(self.eye_weight > 0.01).astype(np.int32)
+        apart = cdist(rest[eyes], rest[giving], "sqeuclidean")
+        # The second term is for vertices that have none of those within reach, behind the eyeball.
+        weight = area[giving] * (np.exp(apart * (-0.5 / EYE_EVEN**2)) + 1e-9 * np.exp(-np.sqrt(apart) / 0.01))
+        weight /= weight.sum(axis=1, keepdims=True)
+        weight[weight < 1e-4] = 0.0
+        spread = np.zeros((len(eyes), len(rest)), np.float32)
+        spread[:, giving] = weight
+        return eyes, sp.csr_matrix(spread)
 
     def label_normals(self, normals: F32) -> F32:
-        """Smooth the eyes out of exact vertex normals [V,3]."""
-        eyes, spread = self.eye_ring
+        """Exact vertex normals [V,3] with the eyes evened out."""
+        eyes, spread = self.eye_even
         out = normals.copy()
         w = self.eye_weight[eyes, None]
         out[eyes] = unit((1 - w) * normals[eyes] + w * unit(spread @ normals))
