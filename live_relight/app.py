@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO
 
 from . import interrupt
-from .capture import NotedSource, open_source
+from .capture import NotedSource, is_picture, open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
@@ -140,6 +140,16 @@ def check_outputs(settings: Settings, options: RunOptions) -> None:
         refuse_same(options.stats, settings.source, f"--stats {options.stats}")
 
 
+def _check_end(settings: Settings, source: NotedSource, ends: bool) -> None:
+    """A picture never ends: into files alone it would fill the disk. Raises UsageError."""
+    still = Path(settings.source)
+    recorded = any(spec.startswith("file:") for spec in settings.sink)
+    if not ends and recorded and not source.live and still.is_file() and is_picture(still):
+        source.close()
+        todo = f"--frames N, or `live-relight photo {still.name} OUT`"
+        raise UsageError(f"--source {still}", "a picture, which never ends, into a file", todo=todo)
+
+
 def run(settings: Settings, options: RunOptions) -> int:
     """The main job: source to sinks until the source ends, `q`, Ctrl-C or SIGTERM. Returns the status."""
     say = terminal.StatusLine()
@@ -157,6 +167,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         shader = OpenGLShader()
         stack.callback(shader.close)
         source = _open_source(settings, watched)
+        _check_end(settings, source, watched or options.frames is not None)
         grabber = Grabber(source, latest_only=source.live or watched)
         stack.callback(grabber.close)
         writer = StatsWriter(options.stats)

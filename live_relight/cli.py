@@ -29,7 +29,9 @@ class _Parser(argparse.ArgumentParser):
         words = message.removeprefix("unrecognized arguments: ")
         if words != message:
             word = (words.split() or ["''"])[0]
-            hint = nearest(word.split("=")[0], self._long_options()) if word[0] == "-" else "see --help"
+            name = word.split("=")[0]
+            others = [option for option in self._long_options() if option != name]  # another command's
+            hint = nearest(name, others) if word[0] == "-" else "see --help"
             raise UsageError(f"unknown argument '{word}'", todo=hint)
         raise UsageError(message, todo=f"see {self.prog} --help")
 
@@ -103,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="live-relight", allow_abbrev=False, description="A photographer's light on a person, live."
     )
     parser.add_argument("--version", action="version", version=f"live-relight {__version__}")
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)  # before the command as well
     common = _Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
@@ -200,6 +203,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
         changes["sink"] = tuple(args.sink)
     if getattr(args, "mirror", False):
         changes["mirror"] = True
+    if changes.get("preset") is not None:
+        changes["light"] = None  # the file's lights stand for its own preset's
     if getattr(args, "light", None):
         changes["light"] = tuple(parse_light(spec) for spec in args.light)
     return replace(settings, **changes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -42,6 +43,7 @@ class Relighter:
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings()
+        self._thread, self._open = threading.get_ident(), True
         self.look = look_of(settings)
         self._share = 1.0 if settings.quality == "auto" else SHARES[settings.quality]
         self._estimator = open_estimator(settings.engine)
@@ -57,20 +59,31 @@ class Relighter:
 
     def geometry(self, frame: Image) -> Geometry:
         """Depth, normals and alpha of the person, at the network's own size."""
+        self._ready()
         return self._estimator.estimate(_checked(frame), self._share)
 
     def relight(
-        self, frame: Image, lights: Sequence[Light] | None = None, geometry: Geometry | None = None
+        self, frame: Image, lights: Iterable[Light] | None = None, geometry: Geometry | None = None
     ) -> Image:
-        """A new picture of the same size. `lights` replaces the preset's; `geometry` saves working it out."""
-        look = self.look if lights is None else replace(self.look, lights=tuple(lights))
+        """A new picture of the same size. `lights` replaces the preset's; `geometry` saves working it out.
+        Raises LiveRelightError for what is no picture or no lights, after `close`, and in another thread."""
+        self._ready()
+        look = self.look if lights is None else replace(self.look, lights=_listed(lights))
         frame = _checked(frame)
         geometry = geometry or self.geometry(frame)
         there = step(PresentState(), present.fit(geometry), 0.0)
         look = presence.faded(arrange(look, there), presence.seen(geometry))
         return self._shader.shade(frame, geometry, look, present=there.present)
 
+    def _ready(self) -> None:
+        if not self._open:
+            raise LiveRelightError("Relighter", "a call after close()", "one that is open")
+        if threading.get_ident() != self._thread:
+            todo = "make one in the thread that uses it"
+            raise LiveRelightError("Relighter", "a call from another thread", "the one that made it", todo)
+
     def close(self) -> None:
+        self._open = False
         self._shader.close()
         self._estimator.close()
 
@@ -81,6 +94,13 @@ class Relighter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _listed(lights: Iterable[Light]) -> tuple[Light, ...]:
+    found = tuple(lights) if isinstance(lights, Iterable) else ()
+    if not isinstance(lights, Iterable) or not all(isinstance(light, Light) for light in found):
+        raise LiveRelightError("lights", f"{lights!r:.60}", 'a list, as in [Light.of("key", az=-60)]')
+    return found
 
 
 def _checked(frame: Image) -> Image:

@@ -39,6 +39,8 @@ def backends_of_imported(item: network.Network) -> list[tuple[str, str]]:
     from ..geometry.providers import available
 
     names = ["onnx", *(p.name for p in available())]
+    if importlib.util.find_spec("openvino"):
+        names.insert(1, "openvino")
     if trt_library.look()[0] is not None:
         names.insert(1, "tensorrt")
     ways = [(name, partial(open_estimator, f"{name}:{item.name}", 0, _silent)) for name in names]

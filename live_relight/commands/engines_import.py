@@ -50,6 +50,8 @@ def import_network(file: str | None, tasks: tuple[str, ...], like: str | None, n
     again = called in imported.find()
     text = dump(replace(answer.card, texts=texts), answer.notes)
     print(f"{'renewed' if again else 'kept as':7} {imported.save(called, data, text)}")
+    if again:
+        print(f"before  {called}.toml.old, where it was another")
     print(f"live-relight run --engine auto:{called}")
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .. import presets as shelf
 from ..core.errors import LiveRelightError, UsageError
 from ..core.settings import Settings, dump_preset
@@ -91,7 +93,10 @@ def presets(action: str, name: str | None, settings: Settings) -> int:
         preset = shelf.load(name)
         print(dump_preset(preset.look, preset.description), end="")
         return 0
+    before = shelf.find().get(name)
     print(shelf.save(name, look_of(settings), f"Saved from {settings.preset}"))
+    if before is not None:
+        print(f"live-relight: preset '{name}' was there and is replaced", file=sys.stderr)
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..app import STOPPED, signals
+from ..app import STOPPED, Signals, signals
 from ..capture import is_picture
 from ..capture.fit import Fit
 from ..capture.video import VideoSource
@@ -25,7 +25,8 @@ from ..sinks.file import FileSink, check_ending
 
 
 def video(source: Path, target: Path, settings: Settings, frames: int | None, maps: Path | None) -> int:
-    """Relights `source` into `target`. Ctrl-C leaves what is done so far, playable, and gives 130."""
+    """Relights `source` into `target`. Ctrl-C leaves what is done so far, playable, and gives 130; beside
+    `target`, as NAME.part.mp4, where that was there before."""
     _check_input(source)
     refuse_same(target, source, f"OUT {target}")
     check_ending(target)  # before the network is loaded
@@ -36,9 +37,10 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         clip = VideoSource(source, Fit(), pace=False)
         stack.callback(clip.close)
         relighter = stack.enter_context(Relighter(settings))
+        there = target.exists()
         sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
         # A failure leaves nothing half done under OUT's name; an interrupt keeps what is finished.
-        stack.push(lambda kind, error, trace: sink.discard() if kind else sink.close())
+        stack.push(lambda kind, error, trace: sink.discard() if kind else _finish(sink, interrupt, there))
         total = min(frames or sys.maxsize, clip.frame_count or sys.maxsize)
         bar = tqdm(total=total if total < sys.maxsize else None, unit="frame", dynamic_ncols=True)
         stack.callback(bar.close)
@@ -53,6 +55,16 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
             done += 1
             bar.update()
         return STOPPED if interrupt.arrived else 0
+
+
+def _finish(sink: FileSink, interrupt: Signals, there: bool) -> None:
+    """A part does not take the place of a file that was there."""
+    if interrupt.arrived:
+        whole = sink.path
+        if there:
+            sink.rename(whole.with_name(f"{whole.stem}.part{whole.suffix}"))
+        print(f"live-relight: stopped; {sink.frames} frames are in {sink.path}", file=sys.stderr)
+    sink.close()
 
 
 def _check_input(source: Path) -> None:

@@ -92,7 +92,8 @@ def fused(data: bytes, form: Form, what: str) -> bytes:
     inputs = [v.name.removeprefix(PREFIX) for v in model.graph.input if v.name not in weights]
     if inputs != ["image"] or not set(USUAL) <= set(outputs):
         got = f"inputs {inputs} and outputs {outputs}"
-        raise EstimatorError(what, got, "input 'image' and outputs 'normal', 'depth', 'alpha'")
+        todo = "others: `live-relight engines import`"
+        raise EstimatorError(what, got, "input 'image' and outputs 'normal', 'depth', 'alpha'", todo)
     parts = Parts(onnx)
     before = _before(parts, form)
     _after(parts, form, outputs)

@@ -95,9 +95,14 @@ def check_name(name: str) -> str:
 
 
 def save(name: str, data: bytes, card: str) -> Path:
-    """Both files, each written beside and renamed. Returns the card's path. Raises SinkError."""
+    """Both files, each written beside and renamed. Returns the card's path. A card that was there, and may
+    have been corrected by hand, is kept as NAME.toml.old. Raises SinkError."""
     place = user_folder()
     make_folder(place)
+    with contextlib.suppress(OSError):
+        before = (place / f"{name}.toml").read_bytes()
+        if before != card.encode("utf-8", "replace"):
+            write_whole(place / f"{name}.toml.old", before)
     # The card counts only with the checksum of its network: a stop between the two is noticed.
     write_whole(place / f"{name}.onnx", data)
     write_whole(place / f"{name}.toml", card.encode("utf-8", "replace"))

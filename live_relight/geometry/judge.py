@@ -21,6 +21,8 @@ from .trio import unit
 
 CLEAR, SURE = 0.3, 0.5
 """Correlation from which on normals and mattes are told by it; depths, which are less like each other."""
+COVERED = 0.7
+"""What a matte is on a person at least, on average; behind, it is as far from 1."""
 APART = 0.2
 """By what share of its span a depth differs at least between person and background, to be told by that."""
 
@@ -32,6 +34,11 @@ def said(value: Any) -> str:
 
 def _person(ours: Geometry) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     return ours.alpha > 0.5
+
+
+def _sides(ours: Geometry) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.bool_]], ...]:
+    """Where somebody is for sure, and where nobody is."""
+    return ours.alpha > 0.9, ours.alpha < 0.1
 
 
 def _correlation(one: Map, other: Map) -> float:
@@ -92,6 +99,10 @@ def matte(plane: Map, out: Output, ours: Geometry, what: str) -> tuple[Output, f
         limits = limits[::-1]
     elif (agrees < 0) != (limits[0] > limits[1]):
         raise EstimatorError(what, "a matte of the background", "of the person, as its card says")
+    person, behind = ((plane[where] - limits[0]) / (limits[1] - limits[0]) for where in _sides(ours))
+    if person.size and behind.size and not (person.mean() > COVERED and behind.mean() < 1 - COVERED):
+        got = f"{person.mean():.2f} on the person and {behind.mean():.2f} behind on average"
+        raise EstimatorError(what, got, f"more than {COVERED:g} and less than {1 - COVERED:.2g}")
     return (
         replace(out, range=limits),
         abs(agrees),

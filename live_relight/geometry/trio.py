@@ -161,7 +161,7 @@ class _Team:
         if engine == "onnx":
             return self._through(None)
         if engine == "tensorrt":
-            tensorrt.check(self.base)
+            tensorrt.check(self.others[0])
         return self._on_card(engine, say, note)
 
     def _on_card(self, engine: str, say: Say, note: Say | None) -> Estimator:

@@ -51,7 +51,10 @@ def load(name: str) -> Preset:
 
 
 def save(name: str, look: Look, description: str = "") -> Path:
-    """Writes the user's own preset, beside and then renamed. Returns its path."""
+    """Writes the user's own preset, beside and then renamed. Returns its path. Raises UsageError for a name
+    that cannot be one, or that a shipped preset has."""
+    if name in {path.stem for path in SHIPPED.glob("*.toml")}:
+        raise UsageError("preset name", f"'{name}'", "one that no shipped preset has")
     if not re.fullmatch(r"[\w\-]{1,40}", name):
         raise UsageError("preset name", f"'{name}'", "letters, digits, - and _, at most 40")
     path = user_folder() / f"{name}.toml"

@@ -69,7 +69,7 @@ class FileSink:
         audio_from: str | Path | None = None,
         preset: str = "veryfast",
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()  # the shell leaves ~ alone after file:
         self.name = f"file {self.path}"
         self.note = ""
         self.frames = 0
@@ -128,6 +128,12 @@ class FileSink:
             self._container = None
             if self._audio is not None:
                 self._audio.close()
+
+    def rename(self, path: Path) -> None:
+        """Another name for what is being written, in the same folder. Raises SinkError where it cannot be."""
+        target = check_target(path)
+        with self._lock:
+            self.path, self._target = path, target
 
     def discard(self) -> None:
         """Gives up: nothing is left under either name. For a run that failed."""

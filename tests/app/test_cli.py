@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -10,7 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from live_relight.cli import build_parser, main
+from live_relight.cli import build_parser, main, settings_of
+from live_relight.core.errors import LiveRelightError, UsageError
+from live_relight.core.light import Light
+from live_relight.core.settings import Settings
+from live_relight.relighter import Relighter, look_of
 
 BAD = [
     (["run", "--sorce", "demo"], 2, "did you mean '--source'"),
@@ -89,6 +94,40 @@ def test_preset_saved_from_lights_is_found(
     assert "az = 10" in out
     assert "ambient = 0.3" in out
     assert main(["presets", "save", "../evil"]) == 2
+    assert main(["presets", "save", "studio"]) == 2
+    assert "no shipped preset has" in capsys.readouterr().err
+    assert main(["presets", "save", "mine"]) == 0
+    assert "'mine' was there and is replaced" in capsys.readouterr().err
+
+
+def test_debug_goes_before_the_command_too() -> None:
+    with pytest.raises(UsageError, match="did you mean '--source'"):
+        main(["--debug", "run", "--sorce", "demo"])
+    assert main(["photo", "in.png", "out.png", "--frames", "2"]) == 2  # another command's
+
+
+def test_a_preset_on_the_command_line_wins_over_the_lights_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('preset = "off"\nambient = 0.6\n[[light]]\nkind = "rim"\n')
+    words = ["photo", "--config", str(tmp_path / "c.toml"), "in.png", "out.png"]
+    kinds = []
+    for more in ([], ["--preset", "window"], ["--preset", "window", "--light", "spot"]):
+        look = look_of(settings_of(build_parser().parse_args([*words, *more])))
+        kinds.append([light.kind for light in look.lights])
+        assert look.ambient == 0.6
+    assert kinds == [["rim"], ["key", "ambient"], ["spot"]]
+
+
+def test_the_front_door_says_what_it_cannot_do(tmp_path: Path) -> None:
+    frame = np.zeros((32, 48, 3), np.uint8)
+    with Relighter(Settings(engine="analytic")) as relighter:
+        for wrong in (Light.of("key"), ["key"], 3):
+            with pytest.raises(LiveRelightError, match=r"lights, got .*expected a list"):
+                relighter.relight(frame, wrong)  # type: ignore[arg-type]
+        assert relighter.relight(frame, (Light.of(kind) for kind in ("key", "rim"))).shape == frame.shape
+        with ThreadPoolExecutor(1) as pool, pytest.raises(LiveRelightError, match="from another thread"):
+            pool.submit(relighter.relight, frame).result()
+    with pytest.raises(LiveRelightError, match=r"after close\(\)"):
+        relighter.relight(frame)
 
 
 def test_bench_prints_each_stage_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

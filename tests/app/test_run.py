@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from live_relight.capture import open_source
@@ -162,6 +164,36 @@ def test_two_interrupts_at_once_still_save_the_recording(tmp_path: Path) -> None
     assert process.returncode == 130, said
     assert count(out) >= 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["o.mp4", "stats.jsonl"]
+
+
+def test_an_interrupted_video_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    clip, out = tmp_path / "in.mp4", tmp_path / "o.mp4"
+    words = ["run", "--source", "demo", "--frames", 40, "--engine", "analytic", "--size", "320x180"]
+    assert relight(*words, "--sink", f"file:{clip}").returncode == 0
+    out.write_bytes(clip.read_bytes())
+    process = start("video", str(clip), str(out), "--engine", "analytic", "--maps", str(tmp_path / "maps"))
+    try:
+        wait_for(lambda: (tmp_path / "maps" / "000003").exists(), process)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert out.read_bytes() == clip.read_bytes()
+    assert 3 <= count(tmp_path / "o.part.mp4") < 40
+    assert "frames are in" in said.splitlines()[-1]
+    assert "o.part.mp4" in said.splitlines()[-1]
+
+
+def test_a_picture_into_a_file_alone_needs_an_end(tmp_path: Path) -> None:
+    picture, out = tmp_path / "p.png", tmp_path / "o.mp4"
+    cv2.imwrite(str(picture), np.zeros((64, 96, 3), np.uint8))
+    words = ["run", "--source", str(picture), "--sink", f"file:{out}", "--engine", "analytic"]
+    done = relight(*words)
+    assert done.returncode == 2
+    assert "a picture, which never ends" in done.stderr.splitlines()[-1]
+    assert relight(*words, "--frames", 3).returncode == 0
+    assert count(out) == 3
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3, 0.7])
