@@ -1,7 +1,8 @@
 #!/bin/sh
 # A network like engines/base.onnx, on top of one made by fast.sh: relief on crops; everything together, heads more
-# often; relief again, with depth and matte; then that form as a whole, twice side by side, and the middle of both. Run
-# it in the checkout, after fast.sh. MINUTES is for each step; LOG.md has what the shipped one took.
+# often; relief again, with depth and matte; then that form as a whole, twice side by side, and on from the middle of
+# both; last as a whole and its relief alone, side by side, blended. Run it in the checkout, after fast.sh. MINUTES is
+# for each step; LOG.md has what the shipped one took.
 set -eu
 ASSETS=${ASSETS:-build/assets}
 WORK=${WORK:-build/training}
@@ -22,7 +23,17 @@ for seed in 31 32; do
         --threads 1 &
 done
 wait
-python -m training.blend "$WORK/whole31/last.pt" "$WORK/whole32/last.pt" --out "$WORK/base.pt"
+python -m training.blend "$WORK/whole31/last.pt" "$WORK/whole32/last.pt" --out "$WORK/whole.pt"
+WHOLE="--begin 0.2 --fast --relief 16 --trim --still 3 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0
+    --weight-pyramid 0.5 --rate 1.5e-3 --encoder-rate 4e-4 --threads 1"
+python -m training.train --data "$WORK/train" --start "$WORK/whole.pt" --out "$WORK/more" --minutes "$MINUTES" \
+    $WHOLE --heads 0.25 --seed 33
+python -m training.train --data "$WORK/train" --start "$WORK/more/last.pt" --out "$WORK/last" --minutes "$MINUTES" \
+    $WHOLE --begin 0.5 --heads 0.4 --seed 41 &
+python -m training.relief --data "$WORK/train" --start "$WORK/more/last.pt" --out "$WORK/sharp" --trim --others 0.45 \
+    --crops 15000 --minutes "$MINUTES" --threads 1 --seed 6
+wait
+python -m training.blend "$WORK/last/last.pt" "$WORK/sharp/last.pt" --share 0.4 --out "$WORK/base.pt"
 python -m training.export --checkpoint "$WORK/base.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/base.onnx" --count 240 \
     --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md \
