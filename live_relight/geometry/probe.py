@@ -34,7 +34,7 @@ WAYS_IN: tuple[tuple[str, dict[str, Any]], ...] = (
     ("values 0..255", {"scale": 255.0}),
 )
 """How a picture may want to be given, the plain one first: another has to be clearly better."""
-BETTER, ENOUGH = 0.005, 0.5
+BETTER, ENOUGH = 0.003, 0.5
 """How much better, and how good it has to be where the plain one gives nothing of use: what a network makes
 of a picture that it was given wrongly may look like something by chance."""
 
