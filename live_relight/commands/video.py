@@ -59,7 +59,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
 
 def _finish(sink: FileSink, interrupt: Signals, there: bool) -> None:
     """A part does not take the place of a file that was there."""
-    if interrupt.arrived:
+    if interrupt.arrived and sink.frames:  # without one nothing is written
         whole = sink.path
         if there:
             sink.rename(whole.with_name(f"{whole.stem}.part{whole.suffix}"))
