@@ -41,9 +41,16 @@ class Place:
         return self.rank == 0
 
     @property
-    def half(self) -> bool:
-        """Whether convolutions run in bfloat16: a card's tensor cores do."""
+    def card(self) -> bool:
+        """Whether this is a card: then the data is kept and cut there."""
         return self.device.type == "cuda"
+
+    @property
+    def half(self) -> bool:
+        """Whether convolutions run in bfloat16: a card's tensor cores do, and processors with AVX512-BF16 or
+        AMX."""
+        cpu = torch.cpu
+        return self.card or cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()
 
 
 def join(wanted: str = "auto") -> Place:

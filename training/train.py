@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from training.data import Pool, draw_batch
+from training.depthwise import quicken
 from training.device import DevicePool, Place, join, leave, meet, same_progress, share_gradients, to_device
 from training.keep import average, log, resume
 from training.losses import Weights, total_loss
@@ -48,8 +49,8 @@ class TrainConfig:
     network's form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that
     shows a head only. `still` > 0: the encoder's stem and that many stages, less one, keep their weights and
     statistics, which saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a
-    card the data is kept and cut there, convolutions run in bfloat16, and batches may be `times` as large as
-    schedule.PHASES says.
+    card the data is kept and cut there, convolutions run in bfloat16 (as on processors that have it), and
+    batches may be `times` as large as schedule.PHASES says.
     """
 
     data: str
@@ -161,7 +162,7 @@ def supply_of(
     config: TrainConfig, progress: Progress, step: int, stop: threading.Event, place: Place
 ) -> tuple[Generator[dict, None, None], int]:
     """Batches from `step` on, and the number of pictures that they are drawn from."""
-    if place.half:
+    if place.card:
         there = DevicePool(Path(config.data), place.device, (place.rank, place.count))
         return drawn_there(config, there, progress, step, place), len(there)
     pool = Pool.open(Path(config.data))
@@ -235,6 +236,8 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     mean = {k: v.clone() for k, v in model.state_dict().items()}
     step, spent = resume(out / "last.pt", model, optimizer, mean)
     model = model.to(memory_format=torch.channels_last)
+    if place.half and not place.card:
+        quicken(model)
     progress, stop = Progress(config, spent), threading.Event()
     supply, have = supply_of(config, progress, step, stop, place)
 
