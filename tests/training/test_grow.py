@@ -1,0 +1,74 @@
+"""A larger network that starts where a smaller one had come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.training.test_restore import used
+from training import grow
+from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig, load_model, save_checkpoint
+from training.schedule import PHASES, Phase
+
+SMALL = ModelConfig(fast=True, relief=8, trim=True)
+LARGE = replace(SMALL, widths=LARGE_WIDTHS, relief=12, large=True)
+
+
+def test_a_grown_network_gives_what_the_small_one_gives():
+    small = used(SMALL)
+    large = grow.grow(small, LARGE)
+    picture = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        for mine, theirs in zip(large(picture), small(picture), strict=True):
+            assert torch.allclose(mine, theirs, atol=1e-5)
+
+
+def test_what_is_new_learns():
+    large = grow.grow(used(SMALL), LARGE).train()
+    normal, depth, alpha = large(torch.rand(2, 3, 64, 96))
+    (normal[:, 0].mean() + depth.mean() + alpha.mean()).backward()
+    wide = large.refine[-3].weight.grad  # from channels that the small one has not to those that it has
+    width = SMALL.widths[-1]
+    assert wide[:width, width:].abs().max() > 0
+    assert all(
+        block.body[-1].weight.grad.abs().max() > 0
+        for _, block in grow.added_blocks(large, set(used(SMALL).state_dict()))
+    )
+
+
+def test_what_does_not_grow_is_refused():
+    small = used(SMALL)
+    with pytest.raises(ValueError, match="expected at most"):
+        grow.grow(small, replace(SMALL, relief=4))
+    with pytest.raises(ValueError, match="no such tensor"):
+        grow.grow(small, ModelConfig(fast=True))
+    with pytest.raises(ValueError, match="small network has no such tensor"):
+        grow.grow(used(ModelConfig(fast=True)), SMALL)
+
+
+def test_from_checkpoint_to_checkpoint_with_one_command(tmp_path, capsys):
+    save_checkpoint(tmp_path / "small.pt", used(SMALL))
+    told = [str(tmp_path / "small.pt"), "--out", str(tmp_path / "large.pt"), "--large", "--relief", "12"]
+    assert grow.main(told) == 0
+    assert load_model(str(tmp_path / "large.pt")).config == LARGE
+    assert "million parameters became" in capsys.readouterr().out
+    assert grow.main([*told[:3], "--relief", "4"]) == 1
+
+
+def test_a_large_network_does_not_start_from_imagenet():
+    from training.model import load_imagenet
+
+    with pytest.raises(ValueError, match="grown"):
+        load_imagenet(GeometryNet(LARGE))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_zoomed_crops_are_multiples_of_32_and_batches_smaller(phase):
+    assert phase.zoomed(1.0) == phase
+    large = phase.zoomed(2.0)
+    assert large.sizes == tuple((2 * w, 2 * h) for w, h in phase.sizes)
+    assert 1 < large.batch < phase.batch / 2
+    assert all(side % 32 == 0 for size in phase.zoomed(1.37).sizes for side in size)
+    assert Phase(1.0, ((32, 32),), 2).zoomed(0.1) == Phase(1.0, ((32, 32),), 63)

@@ -1,0 +1,100 @@
+"""A checkpoint of a small network to one of a larger form that gives the same, to be trained on from there.
+
+    python -m training.grow RUN/last.pt --large --relief 24 --out large.pt
+
+Weights go to the leading channels of the larger layers; what the new channels give is weighed with nothing at
+first, and new blocks add nothing to what passes by them (Chen et al. 2016: Net2Net, with zeros where they
+split). So training starts where the small network had come to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.model import (
+    LARGE_WIDTHS,
+    Block,
+    GeometryNet,
+    ModelConfig,
+    load_model,
+    parameters,
+    save_checkpoint,
+)
+from training.told import in_one_line
+
+
+@torch.no_grad()
+def enlarge(small: Tensor, large: Tensor, name: str) -> None:
+    """Put `small` into the leading corner of `large`; what is left of those rows, which are the outputs that
+    the small network has, becomes zero. A ValueError where it does not fit."""
+    if small.ndim != large.ndim or any(a > b for a, b in zip(small.shape, large.shape, strict=True)):
+        raise ValueError(f"{name}: got {tuple(small.shape)}, expected at most {tuple(large.shape)}")
+    if small.ndim > 1:
+        large[: len(small)] = 0
+    large[tuple(slice(n) for n in small.shape)] = small
+
+
+def added_blocks(model: GeometryNet, known: set[str]) -> list[tuple[str, Block]]:
+    """Encoder blocks of `model` that have no tensor among `known`, with their names."""
+    blocks = [(name, m) for name, m in model.named_modules() if isinstance(m, Block)]
+    return [(name, m) for name, m in blocks if f"{name}.body.0.weight" not in known]
+
+
+@torch.no_grad()
+def grow(small: GeometryNet, config: ModelConfig) -> GeometryNet:
+    """A network of the form `config` that gives what `small` gives, its new channels and blocks fresh. A
+    ValueError where the form is not an enlargement of the small one's."""
+    torch.manual_seed(0)
+    model = GeometryNet(config)
+    source, target = small.state_dict(), model.state_dict()
+    for name, value in source.items():
+        if name not in target:
+            raise ValueError(f"{name}: the larger form has no such tensor")
+        if value.ndim == 0:
+            target[name].copy_(value)
+        else:
+            enlarge(value, target[name], name)
+    blocks = added_blocks(model, set(source))
+    for name, block in blocks:
+        if not block.skip:
+            raise ValueError(f"{name}: got a block that changes size, expected one that can be passed by")
+        last = block.body[-1]
+        assert isinstance(last, nn.BatchNorm2d)
+        nn.init.zeros_(last.weight)
+    inside = tuple(f"{name}." for name, _ in blocks)
+    alone = [name for name in target if name not in source and not name.startswith(inside)]
+    if alone:
+        raise ValueError(f"{alone[0]}: the small network has no such tensor")
+    return model.eval()
+
+
+@in_one_line
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.grow", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--large", action="store_true", help="more blocks and LARGE_WIDTHS (model.py)")
+    parser.add_argument(
+        "--relief", type=int, default=0, help="width of the relief network (default: as it is)"
+    )
+    args = parser.parse_args(argv)
+    small = load_model(str(args.checkpoint))
+    config = replace(small.config, relief=args.relief or small.config.relief)
+    if args.large:
+        config = replace(config, large=True, widths=LARGE_WIDTHS)
+    model = grow(small, config)
+    save_checkpoint(args.out, model)
+    print(
+        f"{args.out}: {parameters(small) / 1e6:.1f} million parameters became {parameters(model) / 1e6:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
