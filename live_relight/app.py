@@ -20,6 +20,7 @@ from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
 from .core.errors import LiveRelightError, UsageError
+from .core.lamps import crowded
 from .core.settings import Settings, parse_size
 from .core.stages import Sink, Source
 from .core.stats import Stats
@@ -174,6 +175,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         say.say(f"source  {source.name}{_note(source)}")
         say.say(f"engine  {estimator.name}")
         say.say(f"light   {shader.name}, preset {settings.preset}")
+        if crowd := crowded(controls.look()):
+            say.say(f"light   {crowd}")
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
         pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing, settings.quality)
         if stack.enter_context(_keyboard(controls, state.stop, say)):

@@ -10,14 +10,17 @@ import numpy as np
 
 from . import area
 from .area import Floats
+from .colour import REC709_LUMA
 from .environment import Environment
 from .look import Look
 
 MAX_SHADOWS = 4
-"""Lights that cast shadows at a time: one channel each. The first ones that ask for it."""
+"""Lights that cast shadows at a time: one channel each. The brightest that ask for it."""
 Vector = tuple[float, float, float]
 MODES = {"directional": "directional", "spot": "spot", "rim": "rim", "ambient": "hemisphere"}
 """Kind of a light to how it is worked out; the others are points or spheres."""
+SHADOWLESS = ("ambient", "env")
+"""Kinds of light from all round."""
 LEAST_SPREAD = 0.02
 
 
@@ -62,11 +65,34 @@ class Lamp:
     """Env: degrees by which they are turned."""
 
 
+def casting(look: Look) -> list[int]:
+    """Which of the active lights would cast shadows, were there room for all."""
+    return [k for k, light in enumerate(look.active) if light.shadow and light.kind not in SHADOWLESS]
+
+
+def shadowed(look: Look) -> list[int]:
+    """Which of the active lights cast shadows: the brightest of them, in the look's order."""
+    able = casting(look)
+    brightest = sorted(able, key=lambda k: -float(np.dot(look.active[k].rgb, REC709_LUMA)))
+    return sorted(brightest[:MAX_SHADOWS])
+
+
+def crowded(look: Look) -> str:
+    """What to say where more lights ask for shadows than there are; '' otherwise."""
+    able = casting(look)
+    if len(able) <= MAX_SHADOWS:
+        return ""
+    has = shadowed(look)
+    names = ", ".join(f"{look.active[k].kind} {k + 1}" for k in able if k not in has)
+    return f"{len(able)} lights ask for shadows, the {MAX_SHADOWS} brightest cast them; without: {names}"
+
+
 def lamps(look: Look, head: Vector) -> list[Lamp]:
-    """The active lights, placed round the head (camera space, subject distances)."""
+    """The active lights, placed round the head (camera space, subject distances). Of those that cast shadows
+    the MAX_SHADOWS brightest do."""
     found: list[Lamp] = []
-    slot = 0
-    for light in look.active:
+    slots = {k: slot for slot, k in enumerate(shadowed(look))}
+    for k, light in enumerate(look.active):
         direction = light.direction
         mode = MODES.get(light.kind, light.kind if light.kind in ("area", "env") else "point")
         far = mode in ("directional", "hemisphere", "env")
@@ -78,7 +104,6 @@ def lamps(look: Look, head: Vector) -> list[Lamp]:
         polygon = None
         if mode == "area":
             polygon = area.corners(light.shape, light.size, light.size * light.aspect, at, head)
-        casts = light.shadow and mode not in ("hemisphere", "env") and slot < MAX_SHADOWS
         found.append(
             Lamp(
                 mode,
@@ -88,12 +113,11 @@ def lamps(look: Look, head: Vector) -> list[Lamp]:
                 light.dist**2,
                 (-float(direction[0]), -float(direction[1]), -float(direction[2])),
                 (outer, 1.0 / max(inner - outer, 1e-3)),
-                slot if casts else -1,
+                slots.get(k, -1),
                 polygon,
                 1.0 if polygon is None else max(area.facing(polygon, head), 1e-6),
                 light.file,
                 light.az,
             )
         )
-        slot += casts
     return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from live_relight.core.errors import UsageError
-from live_relight.core.lamps import LEAST_SPREAD, MAX_SHADOWS, lamps
+from live_relight.core.lamps import LEAST_SPREAD, MAX_SHADOWS, crowded, lamps
 from live_relight.core.light import Light
 from live_relight.core.look import Look
 
@@ -19,6 +19,14 @@ def test_at_most_four_cast_shadows_and_the_sky_never() -> None:
     assert [lamp.slot for lamp in found] == [-1, -1, 0, 1, 2, 3, -1, -1]
     assert max(lamp.slot for lamp in found) == MAX_SHADOWS - 1
     assert all(lamp.slot == -1 for lamp in lamps(Look((Light.of("key", shadow=False),)), HEAD))
+
+
+def test_the_brightest_cast_shadows_and_who_goes_without_is_told() -> None:
+    powers = (0.2, 2.0, 0.5, 1.0, 0.3, 0.4)
+    look = Look(tuple(Light.of("key", power=power) for power in powers))
+    assert [lamp.slot for lamp in lamps(look, HEAD)] == [-1, 0, 1, 2, -1, 3]
+    assert crowded(look) == "6 lights ask for shadows, the 4 brightest cast them; without: key 1, key 5"
+    assert crowded(Look(look.lights[:4])) == ""
 
 
 def test_places_are_round_the_head() -> None:
