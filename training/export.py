@@ -21,10 +21,11 @@ import torch
 from torch import nn
 
 from live_relight.geometry.network import MOST, PIXELS
-from training.model import GeometryNet, load_model, parameters
+from training.model import GeometryNet, parameters
 from training.schedule import LARGE_ZOOM, PHASES
 from training.synth.shards import find_shards, read_shard
 from training.told import in_one_line
+from training.weights import load_model
 
 OUTPUTS = ("normal", "depth", "alpha", "shading")
 

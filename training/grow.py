@@ -17,16 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.model import (
-    LARGE_WIDTHS,
-    Block,
-    GeometryNet,
-    ModelConfig,
-    load_model,
-    parameters,
-    save_checkpoint,
-)
+from training.model import LARGE_WIDTHS, Block, GeometryNet, ModelConfig, parameters
 from training.told import in_one_line
+from training.weights import load_model, save_checkpoint
 
 
 @torch.no_grad()

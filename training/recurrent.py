@@ -21,9 +21,10 @@ from torch import Tensor
 from training.clips import Clips, draw_parts, stacked
 from training.keep import average, log
 from training.losses import Weights, masked_mean, total_loss
-from training.model import GeometryNet, load_matching, load_model, save_checkpoint, split_normal
+from training.model import GeometryNet, split_normal
 from training.schedule import average_at, rate_at
 from training.told import from_options, in_one_line
+from training.weights import load_matching, load_model, save_checkpoint
 
 SIZES = ((192, 128), (128, 160), (160, 160), (192, 160))
 WARM = 1

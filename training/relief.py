@@ -24,17 +24,10 @@ from torch import Tensor
 from training.data import Pool, disturb, head_box, load_item, make_batch
 from training.keep import average, log
 from training.losses import Weights, alpha_loss, depth_loss, gradient_loss, masked_mean, pyramid_loss
-from training.model import (
-    GeometryNet,
-    double,
-    half_cover,
-    load_matching,
-    load_model,
-    save_checkpoint,
-    split_normal,
-)
+from training.model import GeometryNet, double, half_cover, split_normal
 from training.schedule import average_at, rate_at
 from training.told import from_options, in_one_line
+from training.weights import load_matching, load_model, save_checkpoint
 
 CROP, SIDE = 128, 96
 """Pixels a side of a harvested crop, and of what a step sees of it."""

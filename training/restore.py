@@ -22,14 +22,9 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from training.data import Pool, draw_batch
-from training.model import (
-    LARGE_WIDTHS,
-    GeometryNet,
-    ModelConfig,
-    load_imagenet,
-    save_checkpoint,
-)
+from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig
 from training.told import in_one_line
+from training.weights import load_imagenet, save_checkpoint
 
 LEAST = 1e-6
 """Of a channel's norm: one that is nothing stays nothing."""

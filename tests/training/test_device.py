@@ -15,9 +15,10 @@ from tests.training.balls import ball_at
 from training.data import Pool, crop_box, load_item
 from training.device import DevicePool, join
 from training.schedule import Phase
+from training.supply import Progress, drawn_there
 from training.synth.parts import PARTS
 from training.synth.shards import Sample, write_shard
-from training.train import Progress, TrainConfig, drawn_there
+from training.train import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 128, 96
@@ -106,7 +107,7 @@ def test_boxes_stay_inside_and_have_the_wanted_shape(pool, want):
 
 
 def test_the_same_step_draws_the_same_batch(data, pool, monkeypatch):
-    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64), (96, 64)), 3),))
+    monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64), (96, 64)), 3),))
     config = TrainConfig(str(data), "", steps=10, times=2, heads=0.5)
     drawn = []
     for _ in range(2):

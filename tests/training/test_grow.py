@@ -9,8 +9,9 @@ import torch
 
 from tests.training.test_restore import used
 from training import grow
-from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig, load_model, save_checkpoint
+from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig
 from training.schedule import PHASES, Phase
+from training.weights import load_model, save_checkpoint
 
 SMALL = ModelConfig(fast=True, relief=8, trim=True)
 LARGE = replace(SMALL, widths=LARGE_WIDTHS, relief=12, large=True)
@@ -58,7 +59,7 @@ def test_from_checkpoint_to_checkpoint_with_one_command(tmp_path, capsys):
 
 
 def test_a_large_network_does_not_start_from_imagenet():
-    from training.model import load_imagenet
+    from training.weights import load_imagenet
 
     with pytest.raises(ValueError, match="grown"):
         load_imagenet(GeometryNet(LARGE))

@@ -13,18 +13,11 @@ import torch
 
 from tests.training.balls import ball_at
 from training import evaluate, export
-from training.model import (
-    LARGE_WIDTHS,
-    GeometryNet,
-    ModelConfig,
-    load_matching,
-    load_model,
-    parameters,
-    save_checkpoint,
-)
+from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig, parameters
 from training.schedule import Phase
 from training.synth.shards import Sample, write_shard
 from training.train import TrainConfig, train
+from training.weights import load_matching, load_model, save_checkpoint
 
 
 def ball(key: str, rng: np.random.Generator, width: int = 128, height: int = 96) -> Sample:
@@ -83,7 +76,7 @@ def test_sizes_stay_small():
 
 
 def test_a_large_one_trains_and_exports(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 2),))
+    monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 2),))
     form = {"fast": True, "relief": 24, "joint": True, "large": True, "zoom": 2}
     train(TrainConfig(str(data), str(tmp_path), steps=1, threads=1, imagenet=False, **form))
     model = load_model(str(tmp_path / "last.pt"))
@@ -104,7 +97,7 @@ def test_another_form_starts_from_what_fits(tmp_path):
 
 
 def test_a_tiny_training_runs_and_resumes(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 4),))
     config = TrainConfig(str(data), str(tmp_path), steps=6, imagenet=False, report=1, save=3, threads=1)
     train(config)
     with (tmp_path / "log.csv").open() as file:
@@ -175,7 +168,7 @@ def test_items_without_shading_are_the_others_without_it(data):
 
 
 def test_what_is_held_still_learns_nothing(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 4),))
     config = TrainConfig(str(data), str(tmp_path), steps=2, imagenet=False, threads=1, fast=True, still=3)
     torch.manual_seed(config.seed)
     before = GeometryNet(ModelConfig(fast=True)).state_dict()
@@ -191,7 +184,7 @@ def test_what_is_held_still_learns_nothing(data, tmp_path, monkeypatch):
 
 
 def test_a_trimming_form_is_trained_as_a_whole(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.train.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 4),))
     form = {"fast": True, "relief": 8, "trim": True}
     train(
         TrainConfig(str(data), str(tmp_path), steps=1, imagenet=False, report=1, weight_pyramid=0.5, **form)

@@ -13,9 +13,10 @@ from tests.training.balls import ball_at
 from training import export
 from training.clips import Clips, draw_part, frame_item, mirrored
 from training.half import write_half
-from training.model import GeometryNet, ModelConfig, load_model, save_checkpoint
+from training.model import GeometryNet, ModelConfig
 from training.recurrent import RecurrentConfig, coherence_loss, train
 from training.synth.shards import Sample, write_shard
+from training.weights import load_model, save_checkpoint
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 7
 FORM = ModelConfig(fast=True, relief=8)

@@ -13,7 +13,7 @@ from tests.training.test_network import ball
 from training.data import head_box
 from training.export import main as export_main
 from training.losses import masked_mean
-from training.model import GeometryNet, ModelConfig, load_matching, load_model, save_checkpoint, split_normal
+from training.model import GeometryNet, ModelConfig, split_normal
 from training.relief import (
     CROP,
     FIELDS,
@@ -28,6 +28,7 @@ from training.relief import (
 )
 from training.synth.parts import PARTS
 from training.synth.shards import read_shard, write_shard
+from training.weights import load_matching, load_model, save_checkpoint
 
 
 @pytest.fixture(scope="module")

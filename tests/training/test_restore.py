@@ -13,8 +13,9 @@ from torch import nn
 from tests.training.test_network import ball
 from training import export, restore
 from training.depthwise import MixedConv2d, quicken
-from training.model import GeometryNet, ModelConfig, load_imagenet, load_model, save_checkpoint
+from training.model import GeometryNet, ModelConfig
 from training.synth.shards import write_shard
+from training.weights import load_imagenet, load_model, save_checkpoint
 
 
 def used(config: ModelConfig) -> GeometryNet:
