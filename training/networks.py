@@ -197,10 +197,13 @@ def settled(found: Found, depth: F32, mask: F32, camera: F32) -> Found:
 
 
 def predictors(model: Path, beside: Sequence[str], ours: str) -> dict[str, Method]:
-    """The network `model` by the name `ours`, then the others: .onnx files, or names for --engine."""
+    """The network `model` by the name `ours`, then the others: .onnx files, which are run at the picture's
+    size, or what --engine takes (`onnx:my.onnx` too), at the size that the application runs them at."""
+    from live_relight.core.settings import ENGINES
+
     found: dict[str, Method] = {ours: OnnxMethod(model)}
     for name in beside:
-        if name.endswith(".onnx"):
+        if name.endswith(".onnx") and name.partition(":")[0] not in ENGINES:
             found[Path(name).stem] = OnnxMethod(Path(name))
         else:
             found[name] = _by_name(name)

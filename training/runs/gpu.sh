@@ -1,7 +1,7 @@
 #!/bin/sh
-# `base` and `large` on one machine with a card and some sixteen processors: data drawn there, then both networks from
-# ImageNet's weights, data and convolutions on the card. Run it in the checkout. It has never met a card: the parts of
-# it run on a CPU in tests/training.
+# `base` and `large` on one machine with a card and some sixteen processors: data drawn there, then the shipped base
+# trained on, and a large one grown from it at twice the size, data and convolutions on the card. Run it in the checkout.
+# It has never met a card: the parts of it run on a CPU in tests/training.
 # ASSETS: the folder that `python -m training.assets` fills; WORK: 60 GB at the most; BASE, LARGE: minutes for each.
 set -eu
 ASSETS=${ASSETS:-build/assets}
@@ -10,19 +10,26 @@ BASE=${BASE:-9}
 LARGE=${LARGE:-0}
 COUNT=${COUNT:-60000}
 JOBS=$(nproc)
-FORM="--fast --joint --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --heads 0.3 --device cuda --times 6"
+FORM="--fast --trim --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5 --heads 0.3 --begin 0.2
+    --device cuda --times 6"
 
 python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bodies 128 --held-out --jobs "$JOBS" \
     --device auto --assets "$ASSETS"
 python -m training.synth make --out "$WORK/train" --count "$COUNT" --seed 31 --bodies 6400 --jobs "$JOBS" \
     --device auto --assets "$ASSETS"
-python -m training.train --data "$WORK/train" --out "$WORK/base" --relief 16 $FORM --minutes "$BASE" --seed 31
-python -m training.export --checkpoint "$WORK/base/last.pt" --no-shading --out "$WORK/base.onnx" --data "$WORK/train"
+python -m training.restore engines/base.onnx --data "$WORK/train" --out "$WORK/start.pt"
+python -m training.train --data "$WORK/train" --start "$WORK/start.pt" --out "$WORK/base" --relief 16 $FORM \
+    --minutes "$BASE" --seed 31
+python -m training.export --checkpoint "$WORK/base/last.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 set -- "$WORK/base.onnx"
 if [ "$LARGE" != 0 ]; then
-    python -m training.train --data "$WORK/train" --out "$WORK/large" --large --relief 24 $FORM --minutes "$LARGE" --seed 32
-    python -m training.export --checkpoint "$WORK/large/last.pt" --no-shading --out "$WORK/large.onnx" --data "$WORK/train"
-    set -- "$@" "$WORK/large.onnx"
+    python -m training.synth make --out "$WORK/train2" --count $((COUNT / 4)) --seed 31 --bank "$WORK/train/bank" \
+        --size 512x384 --jobs "$JOBS" --device auto --assets "$ASSETS"
+    python -m training.grow "$WORK/base/last.pt" --large --relief 24 --out "$WORK/grown.pt"
+    python -m training.train --data "$WORK/train2" --start "$WORK/grown.pt" --out "$WORK/large" --large --relief 24 \
+        --zoom 2 $FORM --minutes "$LARGE" --seed 32
+    python -m training.export --checkpoint "$WORK/large/last.pt" --out "$WORK/large.onnx" --data "$WORK/train2"
+    set -- "$@" "onnx:$WORK/large.onnx"
 fi
 python -m training.evaluate --data "$WORK/heldout" --count 240 --model engines/base.onnx \
     --beside "$@" --out "$WORK/accuracy.md"
