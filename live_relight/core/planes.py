@@ -30,6 +30,10 @@ SHAPE_FILTER = (1, 1e-2)
 FILL_RADIUS = 2
 SOFT_RADIUS = 1
 ALPHA_LOW, ALPHA_HIGH = 0.38, 0.9  # what a network says of a wall beside somebody is not quite 0
+CLEAR_LOW, CLEAR_HIGH = 0.06, 0.98
+"""The same where one side of the edge outshines the other by CLEAR: there the guided filter finds in the
+picture how the camera mixed both."""
+CLEAR = 0.4
 FAINT, MOST = 0.02, 8.0  # luma that counts as noise; by how much one side of an edge outshines the other
 LUMA = REC709_LUMA[::-1]  # BGR
 
@@ -189,9 +193,17 @@ def apply(plane: Floats, guide: Floats) -> Floats:
     return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3])
 
 
-def ends(alpha: Floats) -> Floats:
-    """Guided alpha with its soft ends pulled to exactly 0 and 1; any shape."""
-    t = np.clip((alpha - ALPHA_LOW) / (ALPHA_HIGH - ALPHA_LOW), 0.0, 1.0)
+def clearness(contrast: Floats) -> Floats:
+    """How far a guided alpha is to be trusted at an edge, 0..1. contrast: F over B, of any shape."""
+    return np.asarray(np.clip((np.maximum(contrast, 1.0 / contrast) - 1.0) / CLEAR, 0.0, 1.0))
+
+
+def ends(alpha: Floats, contrast: Floats | None = None) -> Floats:
+    """Guided alpha with its soft ends pulled to exactly 0 and 1; any shape. contrast: F over B there, of the
+    same shape; None: as where both sides are alike."""
+    clear = 0.0 if contrast is None else clearness(contrast)
+    low, high = ALPHA_LOW + (CLEAR_LOW - ALPHA_LOW) * clear, ALPHA_HIGH + (CLEAR_HIGH - ALPHA_HIGH) * clear
+    t = np.clip((alpha - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
 

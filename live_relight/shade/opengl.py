@@ -28,7 +28,7 @@ from .edges import NOWHERE, Indices, edge, repaint
 from .packing import Defines, lamp_uniforms, light_defines, shadow_defines
 from .painter import Painter
 from .targets import Size, light_targets
-from .tiles import Box, around, can_reach, others, read_by, tiles
+from .tiles import Box, around, can_reach, levels, others, read_by, tiles
 from .ways import CPU, INTEROP, UPLOAD, ToLight, Ways
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
@@ -192,7 +192,7 @@ class OpenGLShader:
             assert self._ways is not None
             hit = self._ways.hit()
         else:
-            hit = can_reach(matte, plain.ALPHA_LOW - 1e-3)
+            hit = can_reach(matte, levels(self._contrast, grid))
         boxes = tiles(hit, size)
         return boxes, read_by(boxes, size, light_size)
 
@@ -274,7 +274,8 @@ class OpenGLShader:
         self._painter.draw(
             "composite.frag", self._targets["out"], boxes, self._sizes[1], defines,
             planes=0, picture=1, light_map=2, backdrop=tuple(reference.behind(look)),
-            alpha_ends=(plain.ALPHA_LOW, plain.ALPHA_HIGH), contrast=3,
+            contrast=3, clear=plain.CLEAR,
+            alpha_ends=(plain.ALPHA_LOW, plain.ALPHA_HIGH, plain.CLEAR_LOW, plain.CLEAR_HIGH),
         )  # fmt: skip
 
     def _sharpen_edges(

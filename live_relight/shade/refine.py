@@ -18,6 +18,7 @@ from ..core.temporal import Smoothing
 from .intake import Intake
 from .packing import Defines
 from .targets import bilinear, floats, program
+from .tiles import SLACK
 
 Textures = dict[str, Any]
 OFF = Smoothing(enabled=False)
@@ -148,8 +149,10 @@ class Refiner:
         ]
         self._changes = [self._change(turn) for turn in (0, 1)]
         self._chains = [self._chain(turn, intake) for turn in (0, 1)]
-        self._reach = self._pass("refine_reach.frag", "hits", PLAIN, planes="planes")
-        self._set("refine_reach.frag", {}, level=plain.ALPHA_LOW - 1e-3)
+        self._reach = self._pass("refine_reach.frag", "hits", PLAIN, planes="planes", contrast="contrast")
+        pair = 2 if half != intake.size else 1
+        ends = plain.ALPHA_LOW - SLACK, plain.CLEAR_LOW - SLACK
+        self._set("refine_reach.frag", {}, ends=ends, clear=plain.CLEAR, pair=pair)
 
     def _change(self, turn: int) -> list[Pass]:
         """How much the picture's pattern differs from what is remembered: into `spread`, row by row."""

@@ -9,16 +9,28 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core import planes as plain
 from ..core.frames import Map
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1; the last two are the first outside."""
 
+SLACK = 1e-3
 SIDE = 32
 """Pixels a tile has a side, about; llvmpipe's own are as large."""
 
 
-def can_reach(plane: Map, level: float) -> npt.NDArray[np.bool_]:
+def levels(contrast: Map, size: tuple[int, int]) -> Map:
+    """Alpha from which on the light changes anything, for can_reach: planes.ends' lower end, the least of it
+    round each place of the geometry's grid of `size` (width, height). contrast: planes.contrast."""
+    near = cv2.dilate(np.asarray(plain.clearness(contrast), np.float32), np.ones((3, 3), np.uint8)).reshape(
+        contrast.shape
+    )
+    grown = cv2.resize(near, size, interpolation=cv2.INTER_NEAREST).reshape(size[1], size[0])
+    return np.asarray(plain.ALPHA_LOW + (plain.CLEAR_LOW - plain.ALPHA_LOW) * grown - SLACK, np.float32)
+
+
+def can_reach(plane: Map, level: Map | float) -> npt.NDArray[np.bool_]:
     """Where a . I + b can come above `level` for any colour I in 0..1. plane h x w x 4 (a, b); h x w."""
     most = plane[..., 3].copy()
     for k in range(3):

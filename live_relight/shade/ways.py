@@ -29,7 +29,7 @@ from ..core.lamps import Vector
 from ..core.projection import head_point
 from ..core.temporal import Smoothing
 from .refine import OFF, Refiner, Textures
-from .tiles import can_reach
+from .tiles import SLACK, can_reach
 
 Result = TypeVar("Result")
 INTEROP, UPLOAD, CPU = WAYS = ("CUDA-GL interop", "upload + GL", "CPU")
@@ -142,7 +142,7 @@ class Ways:
         """h x w: where light may change the picture (tiles.can_reach)."""
         if self._refiner is not None:
             return self._refiner.reach()
-        return can_reach(self.matte(), plain.ALPHA_LOW - 1e-3)
+        return can_reach(self.matte(), plain.CLEAR_LOW - SLACK)
 
     def matte(self) -> Map:
         """The matte's coefficients on the host: planes.coefficients' first."""
