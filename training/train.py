@@ -32,15 +32,15 @@ from training.weights import load_imagenet, load_matching, save_checkpoint
 class TrainConfig:
     """What a run is made of.
 
-    `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to
-    go on from with a fresh optimizer (of another form of the network: what fits is taken), `begin`
-    the share of the schedule at which to enter it; `fast`, `relief`, `trim`, `joint` and `large` are the
-    network's form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that
-    shows a head only. `zoom`: crops are that many times as wide and high as schedule.PHASES says, and batches
-    smaller, for larger pictures. `still` > 0: the encoder's stem and that many stages, less one, keep their
-    weights and statistics, which saves a third of the time where they are good already. `device`: auto,
-    cpu or cuda; on a card the data is kept and cut there, convolutions run in bfloat16 (as on processors that
-    have it), and batches may be `times` as large as schedule.PHASES says.
+    `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to go on from
+    with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the
+    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep` and `large` are the network's
+    form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that shows a head
+    only. `zoom`: crops are that many times as wide and high as schedule.PHASES says, and batches smaller, for
+    larger pictures. `still` > 0: the encoder's stem and that many stages, less one, keep their weights and
+    statistics, which saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a
+    card the data is kept and cut there, convolutions run in bfloat16 (as on processors that have it), and
+    batches may be `times` as large as schedule.PHASES says.
     """
 
     data: str
@@ -63,6 +63,7 @@ class TrainConfig:
     relief: int = 0
     trim: bool = False
     joint: bool = False
+    deep: bool = False
     large: bool = False
     heads: float = 0.0
     zoom: float = 1.0
@@ -115,7 +116,7 @@ def start_model(config: TrainConfig, place: Place) -> GeometryNet:
 def form_of(config: TrainConfig) -> ModelConfig:
     """The network's form."""
     widths = LARGE_WIDTHS if config.large else ModelConfig.widths
-    same = ("fast", "relief", "trim", "joint", "large")
+    same = ("fast", "relief", "trim", "joint", "deep", "large")
     return ModelConfig(widths, **{name: getattr(config, name) for name in same})
 
 

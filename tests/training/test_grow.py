@@ -17,9 +17,10 @@ SMALL = ModelConfig(fast=True, relief=8, trim=True)
 LARGE = replace(SMALL, widths=LARGE_WIDTHS, relief=12, large=True)
 
 
-def test_a_grown_network_gives_what_the_small_one_gives():
+@pytest.mark.parametrize("config", [LARGE, replace(SMALL, deep=True)])
+def test_a_grown_network_gives_what_the_small_one_gives(config):
     small = used(SMALL)
-    large = grow.grow(small, LARGE)
+    large = grow.grow(small, config)
     picture = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
         for mine, theirs in zip(large(picture), small(picture), strict=True):

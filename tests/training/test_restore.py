@@ -40,6 +40,7 @@ FORMS = (
     ModelConfig(fast=True),
     ModelConfig(fast=True, relief=8, trim=True),
     ModelConfig(fast=True, relief=8, joint=True),
+    ModelConfig(fast=True, relief=8, trim=True, deep=True),
 )
 
 
