@@ -1,6 +1,6 @@
 """Where training runs: one processor, one card, or several processes of torchrun; and data drawn on a card.
 
-    torchrun --nproc-per-node 4 -m training.train --data DIR --out RUN --fast --times 8
+    torchrun --nproc-per-node 4 -m -- training.train --data DIR --out RUN --fast --times 8
 
 Each process draws its own batches and steps with the mean of all gradients, so weights stay alike.
 """

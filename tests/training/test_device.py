@@ -169,19 +169,14 @@ def test_processes_share_gradients_and_the_clock(tmp_path):
 
 
 def test_two_processes_train_one_network(data, tmp_path):
-    options = [
-        "--steps",
-        "2",
-        "--no-imagenet",
-        "--fast",
-        "--threads",
-        "1",
-        "--report",
-        "1",
-        "--device",
-        "cpu",
-    ]
-    done = torchrun("-m", "training.train", "--data", str(data), "--out", str(tmp_path / "run"), *options)
+    options = "--steps 2 --no-imagenet --fast --threads 1 --report 1 --device cpu".split()
+    # After "--" torchrun reads no more options: it would take --start for one of its own.
+    train = ["-m", "--", "training.train", "--data", str(data), *options]
+    done = torchrun(*train, "--out", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "run" / "log.csv").read_text().count("\n") == 3  # the first process alone writes
-    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == 2
+    last = tmp_path / "run" / "last.pt"
+    assert torch.load(last, weights_only=True)["step"] == 2
+    again = torchrun(*train, "--start", str(last), "--out", str(tmp_path / "again"))
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert str(last) in again.stdout
