@@ -90,7 +90,7 @@ class Pipeline:
         self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
         look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
         smooth = time.perf_counter()
-        steps = governor.STEPS[self.quality]
+        steps = governor.shadow_steps(self.quality, card=self._shader.coarsens)
         fine = self.quality in governor.FINE
         image = self._shader.shade(frame.image, steady, look, steps, self._there.present, smoothing, fine)
         done = time.perf_counter()

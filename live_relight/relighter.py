@@ -19,6 +19,7 @@ from .core.governor import SHARES
 from .core.light import Light
 from .core.look import Look
 from .core.settings import LOOK_FIELDS, Settings
+from .core.shadow import MOST_STEPS
 from .geometry import open_estimator
 from .shade.opengl import OpenGLShader
 
@@ -73,7 +74,7 @@ class Relighter:
         geometry = geometry or self.geometry(frame)
         there = step(PresentState(), present.fit(geometry), 0.0)
         look = presence.faded(arrange(look, there), presence.seen(geometry))
-        return self._shader.shade(frame, geometry, look, present=there.present)
+        return self._shader.shade(frame, geometry, look, MOST_STEPS, there.present)
 
     def _ready(self) -> None:
         if not self._open:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from . import shadow
+
 LEVELS = ("low", "medium", "high")
 """What a user may ask for."""
 RUNGS = ("low", "medium", "coarse", "lean", "high")
@@ -20,8 +22,8 @@ GRID_RUNGS = ("low", "medium", "lean", "high")
 """The same where the light map is on the network's grid."""
 SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-STEPS = {"low": 3, "medium": 4, "coarse": 4, "lean": 4, "high": 6}
-"""Steps a shadow is marched in."""
+STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS}
+"""Steps a shadow is marched in; a card takes more at `high` (`shadow_steps`)."""
 FINE = ("lean", "high")
 """Levels with a light map at the picture's size on a card; without one, with the person's edge at it."""
 COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0}
@@ -38,6 +40,11 @@ PATIENCE, LONGEST = 8.0, 120.0
 """Seconds of room before a climb, at first and at most."""
 MEMORY = 1.0
 """Seconds over which load is averaged."""
+
+
+def shadow_steps(level: str, card: bool) -> int:
+    """Steps a shadow is marched in at a level, with a card that draws or without."""
+    return shadow.MOST_STEPS if card and level == "high" else STEPS[level]
 
 
 @dataclass(frozen=True, slots=True)

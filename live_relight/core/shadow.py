@@ -20,7 +20,10 @@ from .lamps import Lamp
 
 Floats = npt.NDArray[Any]
 
-STEPS = 6
+STEPS = 10
+"""That a way is marched in where every millisecond counts; a cap's brim falls between fewer."""
+MOST_STEPS = 16
+"""The same where there is time: on a card, and for stills. More are not told apart."""
 REACH = 0.6
 """Subject distances that a shadow reaches at most."""
 THICKNESS = 0.2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from . import shadow
 from .frames import Frame, Geometry, Image
 from .look import Look
 from .present import Present
@@ -65,7 +66,7 @@ class Shader(Protocol):
         image: Image,
         geometry: Geometry,
         look: Look,
-        steps: int = 6,
+        steps: int = shadow.STEPS,
         present: Present | None = None,
         smoothing: Smoothing | None = None,
         fine: bool = True,

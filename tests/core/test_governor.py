@@ -18,6 +18,7 @@ from live_relight.core.governor import (
     SHARES,
     STEPS,
     GovernorState,
+    shadow_steps,
     step,
 )
 
@@ -53,6 +54,11 @@ def test_shadow_steps_go_first_then_the_light_map_then_the_network() -> None:
     assert next(r for r in reversed(RUNGS) if r not in FINE) == "coarse"
     assert next(r for r in reversed(RUNGS) if SHARES[r] < 1) == "medium"
     assert set(GRID_RUNGS) == set(RUNGS) - {"coarse"}
+
+
+def test_a_card_marches_shadows_in_more_steps_at_high_alone() -> None:
+    assert shadow_steps("high", card=False) == STEPS["high"] < shadow_steps("high", card=True)
+    assert all(shadow_steps(r, card=True) == STEPS[r] for r in RUNGS if r != "high")
 
 
 def test_rungs_that_are_not_there_are_not_taken() -> None:

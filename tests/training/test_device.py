@@ -169,7 +169,18 @@ def test_processes_share_gradients_and_the_clock(tmp_path):
 
 
 def test_two_processes_train_one_network(data, tmp_path):
-    options = "--steps 2 --no-imagenet --fast --threads 1 --report 1 --device cpu".split()
+    options = [
+        "--steps",
+        "2",
+        "--no-imagenet",
+        "--fast",
+        "--threads",
+        "1",
+        "--report",
+        "1",
+        "--device",
+        "cpu",
+    ]
     # After "--" torchrun reads no more options: it would take --start for one of its own.
     train = ["-m", "--", "training.train", "--data", str(data), *options]
     done = torchrun(*train, "--out", str(tmp_path / "run"))
