@@ -256,9 +256,8 @@ def _ticker(controls: Controls, writer: StatsWriter, say: terminal.StatusLine) -
         state = controls.state
         if now >= due or state is not shown:
             due, shown = now + 0.25, state
-            say.show(
-                keymap.status_line(state, stats.fps_now, stats.latency_now, stats.dropped, stats.quality)
-            )
+            speed = stats.fps_now, stats.latency_now, stats.dropped, stats.quality
+            say.show(keymap.status_line(state, *speed, say.width))
 
     return tick
 

@@ -102,6 +102,8 @@ def _next_light(state: ControlState) -> ControlState:
     return replace(state, selected=(state.selected + 1) % count) if count else _selected(state)
 
 
+SEPARATOR = " | "
+
 ACTIONS: dict[str, Callable[[ControlState], ControlState]] = {
     "tab": _next_light,
     "left": lambda s: _selected(s, az=-5.0),
@@ -179,25 +181,41 @@ def _next_preset(state: ControlState, names: list[str], load: Callable[[str], Lo
     return replace(state, message=broken or "no presets")
 
 
-def status_line(state: ControlState, fps: float, latency: float, dropped: int, quality: str = "high") -> str:
+def status_line(
+    state: ControlState,
+    fps: float,
+    latency: float,
+    dropped: int,
+    quality: str = "high",
+    width: int | None = None,
+) -> str:
     """One line: preset, the chosen light, speed; quality where it is not the highest. `latency` seconds, 0 =
-    unknown."""
-    parts = [state.preset]
-    if state.before:
-        parts.append("BEFORE")
-    if state.look.lights:
-        index = min(state.selected, len(state.look.lights) - 1)
-        light = state.look.lights[index]
-        colour = light.color or f"{light.kelvin:.0f} K"
-        text = f"[{index + 1}/{len(state.look.lights)} {light.kind}] az {light.az:+.0f} el {light.el:+.0f}"
-        text += f" dist {light.dist:.1f} power {light.power:.2f} {colour}"
-        parts.append(text if light.on else f"{text} OFF")
-    parts.append(f"room {state.look.ambient:.2f}")
-    parts.append(f"{fps:.1f} fps" + (f" {latency * 1e3:.0f} ms" if latency else ""))
-    if dropped:
-        parts.append(f"{dropped} dropped")
-    if quality != "high":
-        parts.append(f"quality {quality}")
-    if state.message:
-        parts.append(state.message)
-    return " | ".join(parts)
+    unknown. `width`: characters there are; what matters least is left out for them, the preset first."""
+    found = _chosen(state)
+    # What is said, and how long it stays where there is little room.
+    parts = [
+        (state.preset, 0),
+        ("BEFORE" if state.before else "", 5),
+        (found, 4),
+        (f"room {state.look.ambient:.2f}", 1),
+        (f"{fps:.1f} fps", 3),
+        (f"{latency * 1e3:.0f} ms" if latency else "", 1),
+        (f"{dropped} dropped" if dropped else "", 2),
+        (f"quality {quality}" if quality != "high" else "", 3),
+        (state.message, 6),
+    ]
+    parts = [part for part in parts if part[0]]
+    while width and len(parts) > 1 and len(SEPARATOR.join(text for text, _ in parts)) > width:
+        parts.remove(min(parts, key=lambda part: part[1]))
+    return SEPARATOR.join(text for text, _ in parts)
+
+
+def _chosen(state: ControlState) -> str:
+    """The light that the keys act on; '' where there is none."""
+    if not state.look.lights:
+        return ""
+    index = min(state.selected, len(state.look.lights) - 1)
+    light = state.look.lights[index]
+    text = f"[{index + 1}/{len(state.look.lights)} {light.kind}] az {light.az:+.0f} el {light.el:+.0f}"
+    text += f" dist {light.dist:.1f} power {light.power:.2f} {light.color or f'{light.kelvin:.0f} K'}"
+    return text if light.on else f"{text} OFF"

@@ -144,11 +144,15 @@ class StatusLine:
         self._tty = sys.stderr.isatty()
         self._shown = False
 
+    @property
+    def width(self) -> int:
+        """Characters that `show` has room for."""
+        return shutil.get_terminal_size((100, 24)).columns - 1
+
     def show(self, text: str) -> None:
         if not self._tty:
             return
-        width = shutil.get_terminal_size((100, 24)).columns - 1
-        self._write("\r\x1b[K" + text[:width])
+        self._write("\r\x1b[K" + text[: self.width])
         self._shown = True
 
     def say(self, text: str) -> None:

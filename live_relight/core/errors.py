@@ -58,6 +58,6 @@ class ShaderError(LiveRelightError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """'did you mean X?' for the closest of `known`, or the whole list when nothing is close."""
     names = list(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     close = close or [n for n in names if len(n) > 1 and word and (word.startswith(n) or n.startswith(word))]
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"

@@ -114,8 +114,21 @@ def test_any_sequence_of_keys_leaves_a_valid_state(keys: list[str]) -> None:
     assert state.preset in NAMES
     line = status_line(state, 29.97, 0.043, 2)
     assert "\n" not in line
-    assert "30.0 fps 43 ms" in line
+    assert "30.0 fps | 43 ms" in line
     assert "2 dropped" in line
+    for width in (200, 80, 60, 10):
+        short = status_line(state, 29.97, 0.043, 2, "lean", width)
+        assert len(short) <= width or " | " not in short
+        assert set(short.split(" | ")) <= {*line.split(" | "), "quality lean"}
+        if state.message:
+            assert state.message in short  # what was just said stays longest
+
+
+def test_in_eighty_columns_the_light_and_the_rate_are_there() -> None:
+    line = status_line(pressed(), 29.97, 0.043, 0, "lean", 79)
+    assert "az +" in line
+    assert "30.0 fps" in line
+    assert "quality lean" in line
 
 
 def test_terminal_sequences() -> None:
