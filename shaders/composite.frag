@@ -9,18 +9,17 @@ uniform sampler2D picture;       // encoded BGR at this target's size
 uniform sampler2D light_map;     // factors from light.frag, any size
 uniform vec3 backdrop;           // factor where nobody is
 uniform vec4 alpha_ends;         // guided alpha that counts as 0 and as 1; the same at a clear edge
-uniform float clear;             // by how much one side outshines the other there
-uniform sampler2D contrast;      // luma of the person over that of what is behind, any size
+uniform sampler2D contrast;      // colour of the person over that of what is behind, how clear that edge is; any size
 
 in vec2 uv;
 out vec4 colour;
 
 void main() {
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
-    float ratio = texture(contrast, uv).x;
-    vec2 ends = mix(alpha_ends.xy, alpha_ends.zw, clamp((max(ratio, 1.0 / ratio) - 1.0) / clear, 0.0, 1.0));
+    vec4 sides = texture(contrast, uv);
+    vec2 ends = mix(alpha_ends.xy, alpha_ends.zw, sides.w);
     float alpha = smoothstep(ends.x, ends.y, guided(ALPHA, uv, seen));
-    float share = (1.0 - alpha) / (1.0 - alpha + alpha * ratio);
+    vec3 share = (1.0 - alpha) / (1.0 - alpha + alpha * sides.xyz);
     vec3 gain = mix(texture(light_map, uv).xyz, backdrop, share);
     gain *= shoulder(seen, seen * gain);
 #ifdef GAIN_ONLY

@@ -1,16 +1,23 @@
 #version 330
-// On half the grid: the person's luma over that of what is behind, from blurred means (core/planes.py: contrast).
-uniform sampler2D sides;      // share of the person, its luma, share of what is behind, its luma; blurred
-uniform sampler2D cover;      // w: luma (refine_halves.frag)
+// On half the grid: the person's colour over that of what is behind, from blurred means, and how clear an edge
+// that makes (core/planes.py: contrast).
+#include "refine_guide.glsl"
+
+uniform sampler2D near;       // colour of the person, its share; blurred
+uniform sampler2D far;        // of what is behind
 uniform float faint;
 uniform float most;
+uniform float clear;
+uniform int pair;             // 2, or 1 where a side is odd
 
-out float contrast;
+out vec4 contrast;
 
 void main() {
     ivec2 at = ivec2(gl_FragCoord.xy);
-    vec4 spread = texelFetch(sides, at, 0);
-    float own = 1e-3 * texelFetch(cover, at, 0).w;
-    vec2 luma = (spread.yw + own) / (spread.xz + 1e-3) + faint;
-    contrast = clamp(luma.x / luma.y, 1.0 / most, most);
+    vec3 own = 1e-3 * halved_colour(at, pair);
+    vec4 front = texelFetch(near, at, 0), back = texelFetch(far, at, 0);
+    vec3 ratio = ((front.xyz + own) / (front.w + 1e-3) + faint) / ((back.xyz + own) / (back.w + 1e-3) + faint);
+    ratio = clamp(ratio, 1.0 / most, most);
+    vec3 apart = max(ratio, 1.0 / ratio);
+    contrast = vec4(ratio, clamp((max(max(apart.x, apart.y), apart.z) - 1.0) / clear, 0.0, 1.0));
 }

@@ -11,3 +11,11 @@ vec3 colour(ivec2 at) {
 float luma(ivec2 at) {
     return dot(colour(at), luma_weights);
 }
+
+vec3 halved_colour(ivec2 at, int pair) {
+    vec3 total = vec3(0.0);
+    for (int y = 0; y < pair; ++y)
+        for (int x = 0; x < pair; ++x)
+            total += colour(at * pair + ivec2(x, y));
+    return total / float(pair * pair);
+}

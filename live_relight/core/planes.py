@@ -31,10 +31,10 @@ FILL_RADIUS = 2
 SOFT_RADIUS = 1
 ALPHA_LOW, ALPHA_HIGH = 0.38, 0.9  # what a network says of a wall beside somebody is not quite 0
 CLEAR_LOW, CLEAR_HIGH = 0.06, 0.98
-"""The same where one side of the edge outshines the other by CLEAR: there the guided filter finds in the
-picture how the camera mixed both."""
+"""The same where one side of the edge outshines the other by CLEAR in any channel: there the guided filter
+finds in the picture how the camera mixed both."""
 CLEAR = 0.4
-FAINT, MOST = 0.02, 8.0  # luma that counts as noise; by how much one side of an edge outshines the other
+FAINT, MOST = 0.02, 8.0  # value that counts as noise; by how much one side of an edge outshines the other
 LUMA = REC709_LUMA[::-1]  # BGR
 
 PLANES = ("alpha", "depth", "normal x", "normal y", "normal z")
@@ -113,15 +113,17 @@ def softened(geometry: Geometry) -> Map:
 
 
 def contrast(geometry: Geometry) -> Map:
-    """h/2 x w/2 float32 on half the geometry's grid: luma of the person near their edge over luma of what is
-    behind them there, both carried across the edge; 1 where either is far. 1/MOST..MOST."""
-    alpha, luma = halved(geometry.alpha), halved(geometry.guide.astype(np.float64) / 255.0) @ np.asarray(LUMA)
+    """h/2 x w/2 x 4 float32 on half the geometry's grid: blue, green and red of the person near their edge
+    over those of what is behind them there, both carried across the edge, 1/MOST..MOST; and `clearness` of
+    that. 1, 1, 1, 0 where either is far."""
+    alpha, seen = halved(geometry.alpha), halved(geometry.guide.astype(np.float64) / 255.0)
     sides = []
     for share in (np.clip(alpha * 2.0 - 0.8, 0.0, 1.0) ** 2, np.clip(1.0 - 2.5 * alpha, 0.0, 1.0) ** 2):
-        weight = box_mean(box_mean(share, FILL_RADIUS), FILL_RADIUS)
-        spread = box_mean(box_mean(luma * share, FILL_RADIUS), FILL_RADIUS)
-        sides.append((spread + 1e-3 * luma) / (weight + 1e-3) + FAINT)
-    return np.asarray(np.clip(sides[0] / sides[1], 1.0 / MOST, MOST), np.float32)
+        weight = box_mean(box_mean(share, FILL_RADIUS), FILL_RADIUS)[..., None]
+        spread = box_mean(box_mean(seen * share[..., None], FILL_RADIUS), FILL_RADIUS)
+        sides.append((spread + 1e-3 * seen) / (weight + 1e-3) + FAINT)
+    ratio = np.clip(sides[0] / sides[1], 1.0 / MOST, MOST)
+    return np.concatenate([ratio, clearness(ratio)[..., None]], axis=-1).astype(np.float32)
 
 
 def shading(geometry: Geometry) -> Map:
@@ -193,15 +195,16 @@ def apply(plane: Floats, guide: Floats) -> Floats:
     return np.asarray((c[..., :3] * guide).sum(axis=-1) + c[..., 3])
 
 
-def clearness(contrast: Floats) -> Floats:
-    """How far a guided alpha is to be trusted at an edge, 0..1. contrast: F over B, of any shape."""
-    return np.asarray(np.clip((np.maximum(contrast, 1.0 / contrast) - 1.0) / CLEAR, 0.0, 1.0))
+def clearness(ratio: Floats) -> Floats:
+    """How far a guided alpha is to be trusted at an edge, 0..1, of shape ...: it goes by colour, so one
+    channel that differs is enough. ratio: F over B, ... x 3."""
+    apart = np.maximum(ratio, 1.0 / ratio).max(axis=-1)
+    return np.asarray(np.clip((apart - 1.0) / CLEAR, 0.0, 1.0))
 
 
-def ends(alpha: Floats, contrast: Floats | None = None) -> Floats:
-    """Guided alpha with its soft ends pulled to exactly 0 and 1; any shape. contrast: F over B there, of the
-    same shape; None: as where both sides are alike."""
-    clear = 0.0 if contrast is None else clearness(contrast)
+def ends(alpha: Floats, clear: Floats | float = 0.0) -> Floats:
+    """Guided alpha with its soft ends pulled to exactly 0 and 1; any shape. clear: `clearness` there; 0: as
+    where both sides are alike."""
     low, high = ALPHA_LOW + (CLEAR_LOW - ALPHA_LOW) * clear, ALPHA_HIGH + (CLEAR_HIGH - ALPHA_HIGH) * clear
     t = np.clip((alpha - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
@@ -214,6 +217,6 @@ def matte(plane: Floats, guide: Floats) -> Floats:
 
 def behind_share(alpha: Floats, contrast: Floats) -> Floats:
     """Share of a pixel's value that comes from behind the person: alpha F + (1 - alpha) B is mixed there, so
-    with B the brighter it is more than 1 - alpha. Any one shape; contrast: F over B."""
+    with B the brighter it is more than 1 - alpha. Shapes that go together; contrast: F over B."""
     free = 1.0 - alpha
     return np.asarray(free / (free + alpha * contrast))

@@ -223,8 +223,9 @@ def gain(image: Image, alpha_plane: Floats, contrast: Floats, factors: Floats, l
     """H x W x 3 factor on the encoded image (H x W x 3 uint8). contrast: planes.contrast; factors:
     `factor_map`; at any size (both sampled bilinearly)."""
     seen, size = image.astype(np.float64) / 255.0, (image.shape[1], image.shape[0])
-    clear = sample(contrast, size)
-    share = planes.behind_share(planes.ends(planes.apply(alpha_plane, seen), clear), clear)[..., None]
+    told = sample(contrast, size)
+    alpha = planes.ends(planes.apply(alpha_plane, seen), told[..., 3])[..., None]
+    share = planes.behind_share(alpha, told[..., :3])
     lit = sample(factors, size)
     g = lit + (behind(look) - lit) * share
     return np.asarray(g * shoulder(seen, seen * g))

@@ -61,7 +61,7 @@ def repaint(image: Image, places: Indices, maps: tuple[Map, Map, Map], look: Loo
     down = np.repeat((row + 0.5) / height, 2)
     coefficients, factors, contrast = _sampled(maps, across, down)
     t = seen[0] * coefficients[0] + seen[1] * coefficients[1] + seen[2] * coefficients[2] + coefficients[3]
-    share = plain.behind_share(plain.ends(t, contrast[0]), contrast[0])
+    share = plain.behind_share(plain.ends(t, contrast[3]), contrast[:3])
     behind = reference.behind(look).astype(np.float32)[:, None]
     lit = seen * (factors[:3] + (behind - factors[:3]) * share)
     lit *= _shoulder(seen, lit) * np.float32(255)

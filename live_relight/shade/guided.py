@@ -127,15 +127,19 @@ def softened(geometry: Geometry, filled: list[Plane]) -> Map:
 
 def contrast(geometry: Geometry) -> Map:
     """The fast twin of plain.contrast."""
-    luma, alpha, r = _halved(_luma(geometry.guide)), _halved(geometry.alpha), plain.FILL_RADIUS
+    alpha, r = _halved(geometry.alpha), plain.FILL_RADIUS
+    channels = [_halved(np.asarray(c, np.float32)) for c in cv2.split(geometry.guide)]
+    seen = np.stack(channels, axis=-1) / np.float32(255)
     sides = []
     for slope, start in ((2.0, -0.8), (-2.5, 1.0)):
         share = np.clip(alpha * np.float32(slope) + np.float32(start), 0.0, 1.0) ** 2
-        weight, spread = (_mean(_mean(p, r), r) for p in (share, luma * share))
-        sides.append(
-            (spread + np.float32(1e-3) * luma) / (weight + np.float32(1e-3)) + np.float32(plain.FAINT)
-        )
-    return np.asarray(np.clip(sides[0] / sides[1], 1.0 / plain.MOST, plain.MOST), np.float32)
+        weight, spread = (_mean(_mean(p, r), r) for p in (share, seen * share[..., None]))
+        own = np.float32(1e-3)
+        sides.append((spread + own * seen) / (weight[..., None] + own) + np.float32(plain.FAINT))
+    made = np.empty((*alpha.shape, 4), np.float32)
+    np.clip(sides[0] / sides[1], 1.0 / plain.MOST, plain.MOST, out=made[..., :3])
+    made[..., 3] = plain.clearness(made[..., :3])
+    return made
 
 
 def occluder(geometry: Geometry, filled: list[Plane]) -> Map:

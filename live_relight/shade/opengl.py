@@ -71,7 +71,7 @@ class OpenGLShader:
         self._sizes: tuple[Size, ...] = ()
         self._apply = Applier()
         self._gain = np.empty((0, 0, 3), np.float32)
-        self._contrast = np.empty((0, 0), np.float32)
+        self._contrast = np.empty((0, 0, 4), np.float32)
         self.sharpened = NOWHERE
         """Where the last picture's edge was worked out at full size: edges.edge."""
 
@@ -274,7 +274,7 @@ class OpenGLShader:
         self._painter.draw(
             "composite.frag", self._targets["out"], boxes, self._sizes[1], defines,
             planes=0, picture=1, light_map=2, backdrop=tuple(reference.behind(look)),
-            contrast=3, clear=plain.CLEAR,
+            contrast=3,
             alpha_ends=(plain.ALPHA_LOW, plain.ALPHA_HIGH, plain.CLEAR_LOW, plain.CLEAR_HIGH),
         )  # fmt: skip
 

@@ -129,15 +129,16 @@ class Refiner:
         """Textures, by name, and passes in the order in which they follow each other."""
         size, half = intake.size, plain.half_of(intake.size)
         full = ("surface", "matte", *(f"{name} {turn}" for name in ("shape", "rest") for turn in (0, 1)))
-        blurred = tuple(f"{name}{turn}" for name in ("held", "cover", "sides") for turn in ("", " 1", " 2"))
-        coarse = (*blurred, "filled", "soft", "soft 1")
+        spread = ("held", "cover", "near", "far")
+        blurred = tuple(f"{name}{turn}" for name in spread for turn in ("", " 1", " 2"))
+        coarse = (*blurred, "filled", "soft", "soft 1", "slopes 1", "slopes", "softened", "contrast")
         made: Textures = {name: floats(self._ctx, size, 4) for name in full}
-        made |= {name: floats(self._ctx, half, 4) for name in (*coarse, "slopes 1", "slopes", "softened")}
+        made |= {name: floats(self._ctx, half, 4) for name in coarse}
         made |= {name: floats(self._ctx, size, 1) for name in ("luma", "seen")}
         made |= {name: floats(self._ctx, (1, size[1]), 1) for name in ("rows", "spread")}
         made["planes"] = bilinear(self._ctx.texture_array((*size, len(plain.PLANES)), 4, dtype="f4"))
         made["occluder"] = floats(self._ctx, size, 2)
-        made |= {name: floats(self._ctx, half, 1) for name in ("present", "contrast")}
+        made["present"] = floats(self._ctx, half, 1)
         made["hits"] = self._ctx.texture(size, 1)
         self._made += made.values()
         told = ("planes", "softened", "occluder", "present", "contrast")
@@ -152,7 +153,7 @@ class Refiner:
         self._reach = self._pass("refine_reach.frag", "hits", PLAIN, planes="planes", contrast="contrast")
         pair = 2 if half != intake.size else 1
         ends = plain.ALPHA_LOW - SLACK, plain.CLEAR_LOW - SLACK
-        self._set("refine_reach.frag", {}, ends=ends, clear=plain.CLEAR, pair=pair)
+        self._set("refine_reach.frag", {}, ends=ends, pair=pair)
 
     def _change(self, turn: int) -> list[Pass]:
         """How much the picture's pattern differs from what is remembered: into `spread`, row by row."""
@@ -166,26 +167,26 @@ class Refiner:
         """From raw maps to the textures that are asked for."""
         steady = {"shape": f"shape {turn}", "rest": f"rest {turn}"}
         old = {"old_shape": f"shape {1 - turn}", "old_rest": f"rest {1 - turn}"}
-        blur: Defines = {"RADIUS": plain.FILL_RADIUS}
-        wide = blur | {"BOTH": 1}
+        wide: Defines = {"RADIUS": plain.FILL_RADIUS, "BOTH": 1}
         near: Defines = {"RADIUS": plain.SHAPE_FILTER[0]}  # plain.SOFT_RADIUS is the same
         fine: Defines = {"RADIUS": plain.ALPHA_FILTER[0]}
         pair = 2 if plain.half_of(intake.size) != intake.size else 1
         self._set("refine_halves.frag", {}, pair=pair)
         self._set("refine_filled.frag", {}, pair=pair)
-        self._set("refine_contrast.frag", {}, faint=plain.FAINT, most=plain.MOST)
+        known = {"faint": plain.FAINT, "most": plain.MOST, "clear": plain.CLEAR}
+        self._set("refine_contrast.frag", {}, pair=pair, **known)
         self._set("refine_slopes.frag", near, eps=plain.SHAPE_FILTER[1])
         self._set("refine_surface.frag", fine, eps=plain.ALPHA_FILTER[1])
         blend, make = self._blend_defines(), self._pass
         return [
             make("refine_blend.frag", " & ".join(steady.values()), blend, maps="maps", seen="seen",
                  column="spread", **old),
-            make("refine_halves.frag", "held & cover & sides", PLAIN, guide="guide", **steady),
+            make("refine_halves.frag", "held & cover & near & far", PLAIN, guide="guide", **steady),
             make("refine_mean.frag", "held 1 & cover 1", wide, first="held", second="cover"),
             make("refine_mean.frag", "held 2 & cover 2", wide, first="held 1", second="cover 1"),
-            make("refine_mean.frag", "sides 1", blur, first="sides"),
-            make("refine_mean.frag", "sides 2", blur, first="sides 1"),
-            make("refine_contrast.frag", "contrast", PLAIN, sides="sides 2", cover="cover"),
+            make("refine_mean.frag", "near 1 & far 1", wide, first="near", second="far"),
+            make("refine_mean.frag", "near 2 & far 2", wide, first="near 1", second="far 1"),
+            make("refine_contrast.frag", "contrast", PLAIN, guide="guide", near="near 2", far="far 2"),
             make("refine_filled.frag", "filled & soft & present", PLAIN, held="held 2",
                  cover="cover 2", **steady),
             make("refine_slopes.frag", "soft 1 & slopes 1", near, filled="filled", cover="cover",

