@@ -127,19 +127,19 @@ def softened(geometry: Geometry, filled: list[Plane]) -> Map:
 
 def contrast(geometry: Geometry) -> Map:
     """The fast twin of plain.contrast."""
-    alpha, r = _halved(geometry.alpha), plain.FILL_RADIUS
-    channels = [_halved(np.asarray(c, np.float32)) for c in cv2.split(geometry.guide)]
-    seen = np.stack(channels, axis=-1) / np.float32(255)
+    alpha, r, own = _halved(geometry.alpha), plain.FILL_RADIUS, np.float32(1e-3)
+    colours = [_halved(np.asarray(c, np.float32)) * np.float32(1 / 255) for c in cv2.split(geometry.guide)]
     sides = []
     for slope, start in ((2.0, -0.8), (-2.5, 1.0)):
         share = np.clip(alpha * np.float32(slope) + np.float32(start), 0.0, 1.0) ** 2
-        weight, spread = (_mean(_mean(p, r), r) for p in (share, seen * share[..., None]))
-        own = np.float32(1e-3)
-        sides.append((spread + own * seen) / (weight[..., None] + own) + np.float32(plain.FAINT))
-    made = np.empty((*alpha.shape, 4), np.float32)
-    np.clip(sides[0] / sides[1], 1.0 / plain.MOST, plain.MOST, out=made[..., :3])
-    made[..., 3] = plain.clearness(made[..., :3])
-    return made
+        weight = 1 / (_mean(_mean(share, r), r) + own)
+        sides.append(
+            [(_mean(_mean(c * share, r), r) + own * c) * weight + np.float32(plain.FAINT) for c in colours]
+        )
+    ratios = [np.clip(front / back, 1 / plain.MOST, plain.MOST) for front, back in zip(*sides, strict=True)]
+    apart = np.maximum(1 / np.minimum.reduce(ratios), np.maximum.reduce(ratios))
+    clear = np.clip((apart - 1) * np.float32(1 / plain.CLEAR), 0.0, 1.0)
+    return np.stack([*ratios, clear], axis=-1).astype(np.float32)
 
 
 def occluder(geometry: Geometry, filled: list[Plane]) -> Map:

@@ -89,7 +89,7 @@ def on_host(geometry: Geometry) -> Geometry:
 
 
 def hardly(away: np.ndarray, most: int) -> bool:
-    """Whether levels of 255 are at most so far apart, and one more where an edge turns a hair into a level."""
+    """Whether levels of 255 are at most so far apart, and one more at a few edges."""
     return bool(away.max() <= most + 1 and (away > most).mean() < 2e-4)
 
 
