@@ -18,7 +18,7 @@ from typing import Any
 from ..assets import folder
 from ..core.errors import EstimatorError, UsageError, nearest
 from ..core.paths import read_whole, reason
-from ..core.settings import read_toml
+from ..core.toml import read_toml
 from . import cards, plans
 from .network import Network
 from .shapes import Job, Shapes, check_fused, check_network

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..core.errors import EstimatorError, nearest
-from ..core.settings import shown
+from ..core.toml import shown
 
 TASKS = ("depth", "normal", "matte")
 MEANINGS = ("inverse depth", "depth", "metric depth")

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..assets import folder
 from ..core.errors import EstimatorError, LiveRelightError, UsageError, nearest
 from ..core.paths import own_folder, reason
-from ..core.settings import read_toml
+from ..core.toml import read_toml
 from ..files import make_folder, write_whole
 from .foreign import Card, parse
 from .network import Network, list_networks

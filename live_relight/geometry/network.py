@@ -17,7 +17,7 @@ from ..assets import folder
 from ..core.errors import EstimatorError, nearest
 from ..core.frames import Geometry, Image
 from ..core.paths import kind, reason
-from ..core.settings import read_toml, shown
+from ..core.toml import read_toml, shown
 
 DEFAULT = "base"
 STRIDE = 32
