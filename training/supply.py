@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.card import DevicePool
 from training.data import Pool, draw_batch
-from training.device import DevicePool, Place
+from training.device import Place
 from training.schedule import PHASES, phase_at
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from tests.training.balls import ball_at
+from training.card import DevicePool
 from training.data import Pool, crop_box, load_item
-from training.device import DevicePool, join
+from training.device import join
 from training.schedule import Phase
 from training.supply import Progress, drawn_there
 from training.synth.parts import PARTS
