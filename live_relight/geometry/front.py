@@ -63,7 +63,7 @@ class Form:
 
 def form_for(network: Network, frame: Size) -> Form:
     """The form for a camera's frames of (width, height)."""
-    return Form(frame, input_size(frame, network.pixels))
+    return Form(frame, input_size(frame, network.pixels, network.stride))
 
 
 def digest(data: bytes, form: Form) -> str:

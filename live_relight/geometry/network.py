@@ -21,6 +21,7 @@ from ..core.toml import read_toml, shown
 
 DEFAULT = "base"
 STRIDE = 32
+"""What a network's sides are multiples of where a card does not say."""
 MOST = 16 * STRIDE
 """Longest side of a network's input."""
 STEEPEST = 4.0
@@ -41,6 +42,11 @@ class Network:
     def pixels(self) -> int:
         """Area that the network is run at, in pixels."""
         return int(self.card.get("pixels", PIXELS))
+
+    @property
+    def stride(self) -> int:
+        """What the sides of its input are multiples of."""
+        return int(self.card.get("stride", STRIDE))
 
 
 def list_networks() -> list[Network]:
@@ -91,10 +97,13 @@ def _load(path: Path) -> Network:
         data = {}  # somebody's own network need not have one
     except (OSError, ValueError) as error:
         raise EstimatorError(f"card {card}", reason(error), "a readable TOML file", "install again") from None
-    pixels = data.get("pixels", PIXELS)
-    if type(pixels) is not int or not STRIDE**2 <= pixels <= MOST**2:
-        expected = f"a whole number, {STRIDE**2} to {MOST**2}"
-        raise EstimatorError(f"card {card}: pixels", shown(pixels), expected, "install again")
+    for key, least, most in (("pixels", STRIDE**2, MOST**2), ("stride", STRIDE, MOST // 4)):
+        value = data.get(key, least)
+        if type(value) is not int or not least <= value <= most or (key == "stride" and value % STRIDE):
+            of = f"multiple of {STRIDE}" if key == "stride" else "whole number"
+            raise EstimatorError(
+                f"card {card}: {key}", shown(value), f"a {of}, {least} to {most}", "install again"
+            )
     return Network(path.stem, path, data)
 
 
@@ -108,14 +117,14 @@ def card_text(network: Network) -> str:
 
 
 @cache
-def input_size(frame: tuple[int, int], pixels: int = PIXELS) -> tuple[int, int]:
-    """Network input (width, height) for a frame's: sides are multiples of 32, area near `pixels` and not
-    much above it, aspect as near the frame's as that allows (never a squeeze of more than a few percent
+def input_size(frame: tuple[int, int], pixels: int = PIXELS, stride: int = STRIDE) -> tuple[int, int]:
+    """Network input (width, height) for a frame's: sides are multiples of `stride`, area near `pixels` and
+    not much above it, aspect as near the frame's as that allows (never a squeeze of more than a few percent
     for usual frames)."""
     aspect = min(max(frame[0] / frame[1], 0.25), 4.0)
     best, size = float("inf"), (256, 192)
-    for h in range(STRIDE, MOST + 1, STRIDE):
-        for w in range(STRIDE, MOST + 1, STRIDE):
+    for h in range(stride, MOST + 1, stride):
+        for w in range(stride, MOST + 1, stride):
             if not 0.7 * pixels <= w * h <= 1.05 * pixels:
                 continue
             cost = abs(np.log(w / h / aspect)) + 0.15 * abs(np.log(w * h / pixels))

@@ -26,7 +26,7 @@ class OnnxEstimator:
         self._network, self._threads = network, threads
         self._fixed = provider is not None and provider.fixed
         self._sessions: dict[tuple[int, int] | None, ort.InferenceSession] = {}
-        session = self._session(input_size(USUAL, network.pixels))
+        session = self._session(input_size(USUAL, network.pixels, network.stride))
         _check(session, network)
         told = {o.name for o in session.get_outputs()}
         self._outputs = [name for name in OUTPUTS if name in told]
@@ -37,7 +37,7 @@ class OnnxEstimator:
         h, w = image.shape[:2]
         # Compiling anew for every step of the quality governor would be a pause; a card has the time.
         share = 1.0 if self._fixed else share
-        size = input_size((w, h), round(self._network.pixels * share))
+        size = input_size((w, h), round(self._network.pixels * share), self._network.stride)
         small = resized(image, size)
         session = self._session(size)
         try:

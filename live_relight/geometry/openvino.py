@@ -27,14 +27,14 @@ class OpenVinoEstimator:
         except Exception as error:  # openvino raises RuntimeError subclasses and plain Exception alike
             expected = "an ONNX file that loads"
             raise EstimatorError(f"network {network.path}", _last_line(error), expected) from None
-        self._pixels = network.pixels
+        self._pixels, self._stride = network.pixels, network.stride
         self._shades = any("shading" in output.get_names() for output in self._model.outputs)
         self._compiled: dict[tuple[int, int], Any] = {}
         self.name = f"openvino {network.name} (OpenVINO {openvino.__version__.split('-')[0]}, CPU)"
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
-        size = input_size((w, h), round(self._pixels * share))
+        size = input_size((w, h), round(self._pixels * share), self._stride)
         small = resized(image, size)
         try:
             result = self._network(size)({"image": to_input(small)})

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import EstimatorError, UsageError
 from ..core.settings import parse_size
-from .network import MOST, STRIDE, Network, input_size
+from .network import MOST, Network, input_size
 
 WIDEST = 2048
 """Longest side that a plan may be compiled for."""
@@ -64,11 +64,13 @@ def agreed(found: Mapping[str, tuple[tuple[int, ...], Any]], form: Job, api: Any
 
 def shapes_for(network: Network, size: str | None = None) -> Shapes:
     """One fixed size for 'WxH'; otherwise every size that `input_size` can ask for. Raises UsageError."""
+    stride = network.stride
     if size is None:
-        return Shapes((STRIDE, STRIDE), input_size((1280, 720), network.pixels), (MOST, MOST))
+        usual = input_size((1280, 720), network.pixels, stride)
+        return Shapes((stride, stride), usual, (MOST, MOST))
     width, height = parse_size(size)
-    if width % STRIDE or height % STRIDE or max(width, height) > WIDEST:
-        raise UsageError("--size", size, f"multiples of {STRIDE}, at most {WIDEST}")
+    if width % stride or height % stride or max(width, height) > WIDEST:
+        raise UsageError("--size", size, f"multiples of {stride}, at most {WIDEST}")
     return Shapes((width, height), (width, height), (width, height))
 
 

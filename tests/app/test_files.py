@@ -225,6 +225,24 @@ def test_cards_with_a_wrong_size(pixels: str, engines: Path) -> None:
         network.find_network()
 
 
+@pytest.mark.parametrize("stride", ["48", "0", "-32", "256", '"64"'])
+def test_cards_with_a_wrong_stride(stride: str, engines: Path) -> None:
+    _touch(engines, f"{network.DEFAULT}.onnx")
+    (engines / f"{network.DEFAULT}.toml").write_text(f"stride = {stride}\n")
+    with pytest.raises(EstimatorError, match=r"stride, got .*, expected a multiple of 32"):
+        network.find_network()
+
+
+def test_a_card_says_what_sides_are_multiples_of(engines: Path) -> None:
+    _touch(engines, f"{network.DEFAULT}.onnx")
+    assert network.find_network().stride == network.STRIDE
+    (engines / f"{network.DEFAULT}.toml").write_text(f"stride = 64\npixels = {4 * network.PIXELS}\n")
+    found = network.find_network()
+    for frame in ((1280, 720), (640, 480), (480, 640), (320, 320)):
+        usual = network.input_size(frame)
+        assert network.input_size(frame, found.pixels, found.stride) == (2 * usual[0], 2 * usual[1])
+
+
 def test_cards_and_networks_that_are_missing_or_no_files(engines: Path) -> None:
     _touch(engines, f"{network.DEFAULT}.onnx")
     assert network.find_network().pixels == network.PIXELS

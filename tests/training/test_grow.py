@@ -6,18 +6,21 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tests.training.test_restore import used
 from training import grow
-from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig
+from training.model import GeometryNet, ModelConfig, double, split_normal
 from training.schedule import PHASES, Phase
 from training.weights import load_model, save_checkpoint
 
 SMALL = ModelConfig(fast=True, relief=8, trim=True)
-LARGE = replace(SMALL, widths=LARGE_WIDTHS, relief=12, large=True)
+WIDE = replace(SMALL, widths=tuple(2 * w for w in SMALL.widths), relief=12)
+DEEP = replace(SMALL, deep=True)
+LARGE = replace(SMALL, deep=True, fine=12)
 
 
-@pytest.mark.parametrize("config", [LARGE, replace(SMALL, deep=True)])
+@pytest.mark.parametrize("config", [WIDE, DEEP])
 def test_a_grown_network_gives_what_the_small_one_gives(config):
     small = used(SMALL)
     large = grow.grow(small, config)
@@ -27,8 +30,35 @@ def test_a_grown_network_gives_what_the_small_one_gives(config):
             assert torch.allclose(mine, theirs, atol=1e-5)
 
 
-def test_what_is_new_learns():
+def test_a_fine_part_starts_from_the_picture_at_half_its_size():
+    small = used(SMALL)
+    large = grow.grow(small, replace(SMALL, fine=12))
+    picture = torch.rand(2, 3, 128, 192)
+    with torch.no_grad():
+        normal, depth, alpha = small(F.avg_pool2d(picture, 2))
+        told = large(picture)
+    assert torch.allclose(told[0], split_normal(double(normal)), atol=1e-3)
+    assert torch.allclose(told[1], double(depth.log()).exp(), atol=1e-4)
+    assert torch.allclose(told[2], torch.sigmoid(double(torch.logit(alpha))), atol=1e-4)
+
+
+def test_only_the_fine_part_learns():
+    from training.train import hold_still
+
     large = grow.grow(used(SMALL), LARGE).train()
+    hold_still(large, 3)
+    before = {k: v.clone() for k, v in large.state_dict().items()}
+    raw = large.raw(torch.rand(2, 3, 128, 192))
+    raw.square().mean().backward()
+    told = {name for name, p in large.named_parameters() if p.grad is not None}
+    assert told == {name for name, _ in large.named_parameters() if name.startswith("fine.")}
+    assert large.fine.tail.weight.grad.abs().max() > 0
+    changed = {k for k, v in large.state_dict().items() if not torch.equal(v, before[k])}
+    assert all(name.startswith("fine.") for name in changed)  # no statistics of what is held either
+
+
+def test_what_is_new_learns():
+    large = grow.grow(used(SMALL), replace(WIDE, deep=True)).train()
     normal, depth, alpha = large(torch.rand(2, 3, 64, 96))
     (normal[:, 0].mean() + depth.mean() + alpha.mean()).backward()
     wide = large.refine[-3].weight.grad  # from channels that the small one has not to those that it has
@@ -52,14 +82,15 @@ def test_what_does_not_grow_is_refused():
 
 def test_from_checkpoint_to_checkpoint_with_one_command(tmp_path, capsys):
     save_checkpoint(tmp_path / "small.pt", used(SMALL))
-    told = [str(tmp_path / "small.pt"), "--out", str(tmp_path / "large.pt"), "--large", "--relief", "12"]
+    told = [str(tmp_path / "small.pt"), "--out", str(tmp_path / "large.pt"), "--deep", "--fine", "12"]
     assert grow.main(told) == 0
     assert load_model(str(tmp_path / "large.pt")).config == LARGE
     assert "million parameters became" in capsys.readouterr().out
     assert grow.main([*told[:3], "--relief", "4"]) == 1
+    assert load_model(str(tmp_path / "large.pt")).fine is not None
 
 
-def test_a_large_network_does_not_start_from_imagenet():
+def test_a_deep_network_does_not_start_from_imagenet():
     from training.weights import load_imagenet
 
     with pytest.raises(ValueError, match="grown"):

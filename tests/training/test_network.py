@@ -13,7 +13,7 @@ import torch
 
 from tests.training.balls import ball_at
 from training import evaluate, export
-from training.model import LARGE_WIDTHS, GeometryNet, ModelConfig, parameters
+from training.model import GeometryNet, ModelConfig, parameters
 from training.schedule import Phase
 from training.synth.shards import Sample, write_shard
 from training.train import TrainConfig, train
@@ -69,18 +69,19 @@ def test_outputs_have_the_contract_s_shapes_and_ranges(width, height, fast):
 def test_sizes_stay_small():
     assert parameters(GeometryNet(ModelConfig(fast=True))) <= 2_000_000
     assert parameters(GeometryNet(ModelConfig(fast=True, relief=16))) <= 5_000_000
-    large = ModelConfig(LARGE_WIDTHS, fast=True, relief=24, large=True)
+    large = ModelConfig(fast=True, relief=16, trim=True, deep=True, fine=32)
     assert 3_000_000 < parameters(GeometryNet(large)) <= 10_000_000
-    with pytest.raises(ValueError, match="need fast"):
-        GeometryNet(ModelConfig(large=True))
+    with pytest.raises(ValueError, match="needs fast"):
+        GeometryNet(ModelConfig(deep=True))
+    with pytest.raises(ValueError, match="neither joint nor memory"):
+        GeometryNet(ModelConfig(fast=True, memory=True, fine=8))
 
 
 def test_a_large_one_trains_and_exports(data, tmp_path, monkeypatch):
     monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 2),))
-    form = {"fast": True, "relief": 24, "joint": True, "large": True, "zoom": 2}
+    form = {"fast": True, "relief": 16, "trim": True, "deep": True, "fine": 12, "zoom": 2}
     train(TrainConfig(str(data), str(tmp_path), steps=1, threads=1, imagenet=False, **form))
     model = load_model(str(tmp_path / "last.pt"))
-    model.tells = False
     export.export(export.fold(model), tmp_path / "large.onnx")
     assert export.largest_error(model, tmp_path / "large.onnx") < 1e-4
 

@@ -31,7 +31,7 @@ def used(config: ModelConfig) -> GeometryNet:
             nn.init.normal_(layer.bias, std=0.05)
     with torch.no_grad():
         for _ in range(20):
-            model(torch.rand(4, 3, 64, 96))
+            model(torch.rand(4, 3, 64, 128))
     return model.eval()
 
 
@@ -41,6 +41,7 @@ FORMS = (
     ModelConfig(fast=True, relief=8, trim=True),
     ModelConfig(fast=True, relief=8, joint=True),
     ModelConfig(fast=True, relief=8, trim=True, deep=True),
+    ModelConfig(fast=True, relief=8, trim=True, fine=8),
 )
 
 
@@ -48,11 +49,11 @@ FORMS = (
 def test_a_restored_network_is_the_exported_one(config, tmp_path):
     model = used(config)
     export.export(export.fold(used(config)), tmp_path / "net.onnx")
-    pictures = torch.rand(4, 3, 64, 96)
+    pictures = torch.rand(4, 3, 64, 128)
     again = restore.restore(tmp_path / "net.onnx", [pictures])
     assert again.config == config
     with torch.no_grad():
-        fresh = torch.rand(2, 3, 96, 64)
+        fresh = torch.rand(2, 3, 128, 64)
         for mine, theirs in zip(again(fresh), model(fresh), strict=True):
             assert torch.allclose(mine, theirs, atol=1e-4)
         assert not torch.allclose(again(fresh)[0], again(fresh.flip(3))[0], atol=1e-2)
@@ -64,7 +65,7 @@ def test_a_restored_network_is_the_exported_one(config, tmp_path):
 
 def test_its_convolutions_have_a_fresh_network_s_size(tmp_path):
     export.export(export.fold(used(FORMS[1])), tmp_path / "net.onnx")
-    again, fresh = restore.restore(tmp_path / "net.onnx", [torch.rand(4, 3, 64, 96)]), GeometryNet(FORMS[1])
+    again, fresh = restore.restore(tmp_path / "net.onnx", [torch.rand(4, 3, 64, 128)]), GeometryNet(FORMS[1])
     load_imagenet(fresh)
     pairs = zip(restore.folded_pairs(again), restore.folded_pairs(fresh), strict=True)
     for (name, mine, _), (_, theirs, _) in pairs:

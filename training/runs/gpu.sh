@@ -1,6 +1,6 @@
 #!/bin/sh
 # `base` and `large` on one machine with a card and some sixteen processors: data drawn there, then the shipped base
-# trained on, and a large one grown from it at twice the size, data and convolutions on the card. Run it in the checkout.
+# trained on, and a fine part for twice the size put upon it, data and convolutions on the card. Run it in the checkout.
 # It has never met a card: the parts of it run on a CPU in tests/training.
 # ASSETS: the folder that `python -m training.assets` fills; WORK: 60 GB at the most; BASE, LARGE: minutes for each.
 set -eu
@@ -25,8 +25,8 @@ set -- "$WORK/base.onnx"
 if [ "$LARGE" != 0 ]; then
     python -m training.synth make --out "$WORK/train2" --count $((COUNT / 4)) --seed 31 --bank "$WORK/train/bank" \
         --size 512x384 --jobs "$JOBS" --device auto --assets "$ASSETS"
-    python -m training.grow "$WORK/base/last.pt" --large --relief 24 --out "$WORK/grown.pt"
-    python -m training.train --data "$WORK/train2" --start "$WORK/grown.pt" --out "$WORK/large" --large --relief 24 \
+    python -m training.grow "$WORK/base/last.pt" --fine 32 --out "$WORK/grown.pt"
+    python -m training.train --data "$WORK/train2" --start "$WORK/grown.pt" --out "$WORK/large" --relief 16 --fine 32 \
         --zoom 2 $FORM --minutes "$LARGE" --seed 32
     python -m training.export --checkpoint "$WORK/large/last.pt" --out "$WORK/large.onnx" --data "$WORK/train2"
     set -- "$@" "onnx:$WORK/large.onnx"
