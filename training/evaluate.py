@@ -49,6 +49,7 @@ from training.told import in_one_line
 
 __all__ = ["Prediction", "Predictor", "main", "onnx_predictor"]
 OTHER_SIZES = ((288, 160), (224, 224), (160, 288))
+"""Where the pictures are 256 wide; where they are twice as wide, twice these, and so on."""
 
 INTRO = """# Accuracy
 
@@ -83,6 +84,12 @@ NOTES = """A depth without scale and shift (a relative or an inverse one) gets t
 inside the person, which is in its favour; where a method has no normals they are its depth's, through the
 true intrinsics."""
 NO_TCMONODEPTH = "TCMonoDepth is not in the table: no `peers/tcmonodepth` under --assets."
+
+
+def other_sizes(size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """OTHER_SIZES for pictures of `size` (width, height)."""
+    zoom = max(round(size[0] / 256), 1)
+    return tuple((zoom * w, zoom * h) for w, h in OTHER_SIZES)
 
 
 def shown(args: argparse.Namespace) -> str:
@@ -131,7 +138,7 @@ def still_section(args: argparse.Namespace, methods: dict[str, Method]) -> tuple
         shown=shown(args),
         ratio="–" if np.isnan(ratio) else f"{ratio:.2f}",
         groups=group_table(scores[OURS]),
-        sizes=size_table(methods[OURS], args.data, max(args.count // 4, 1), OTHER_SIZES),
+        sizes=size_table(methods[OURS], args.data, max(args.count // 4, 1), other_sizes(args.size)),
         faces=face_table(scores),
     )
     if args.plots:
