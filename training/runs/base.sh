@@ -2,7 +2,7 @@
 # A network like engines/base.onnx, on top of one made by fast.sh: relief on crops; everything together, heads more
 # often; relief again, with depth and matte; then that form as a whole, twice side by side, and on from the middle of
 # both; as a whole and its relief alone, side by side, blended; as a whole once more; then deeper, as a whole twice by
-# two processes, the middle of both, and its relief again. Last a fine part for `large`, on pictures twice the size.
+# two processes, and the middle of both. Last a fine part for `large`, on pictures twice the size.
 # Run it in the checkout, after fast.sh. MINUTES is for each step; LOG.md has what the shipped ones took.
 set -eu
 ASSETS=${ASSETS:-build/assets}
@@ -45,10 +45,7 @@ DEEP="--data $WORK/train --minutes $MINUTES --fast --deep --relief 16 --still 3 
 torchrun --nproc-per-node 2 -m -- training.train $DEEP --start "$WORK/deep.pt" --out "$WORK/deep1" --begin 0.2 --seed 91
 torchrun --nproc-per-node 2 -m -- training.train $DEEP --start "$WORK/deep1/last.pt" --out "$WORK/deep2" --begin 0.3 \
     --seed 92
-python -m training.blend "$WORK/deep1/last.pt" "$WORK/deep2/last.pt" --share 0.65 --out "$WORK/between.pt"
-python -m training.relief --data "$WORK/train" --start "$WORK/deep2/last.pt" --out "$WORK/sharper" --trim --others 0.45 \
-    --crops 15000 --minutes 12 --threads 1 --seed 6
-python -m training.blend "$WORK/between.pt" "$WORK/sharper/last.pt" --share 0.4 --out "$WORK/base.pt"
+python -m training.blend "$WORK/deep1/last.pt" "$WORK/deep2/last.pt" --share 0.65 --out "$WORK/base.pt"
 python -m training.export --checkpoint "$WORK/base.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/base.onnx" --count 240 \
     --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md \
