@@ -119,7 +119,8 @@ def test_two_networks_together_and_ours_for_the_rest(tmp_path: Path, picture: Im
     alone = open_estimator("onnx:one").estimate(picture)
     ours = open_estimator("onnx").estimate(picture)
     assert degrees(both, fast) < 12.0
-    assert apart(both, fast) < 0.01
+    # At another size, and with the colours that the trial took for the best: two of them are near each other.
+    assert apart(both, fast) < 0.02
     assert np.array_equal(both.alpha, fast.alpha)
     assert np.array_equal(alone.normal, ours.normal)
     assert not np.array_equal(alone.depth, ours.depth)
