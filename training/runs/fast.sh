@@ -16,8 +16,11 @@ python -m training.synth make --out "$WORK/heldout" --count 480 --clips 24 --see
 until [ -f "$WORK/train/shard_00010.tar" ]; do sleep 5; kill -0 "$DATA"; done
 python -m training.train --data "$WORK/train" --out "$WORK/run" --minutes "$MINUTES" --seed 6 --fast
 kill "$DATA" 2>/dev/null || true
+# The shipped one went on from base.sh's `again`, of whose tensors --start takes what this form has:
+# python -m training.train --data "$WORK/train" --start "$WORK/again/last.pt" --out "$WORK/run" --minutes 45 --begin 0.3 --fast \
+#     --still 2 --heads 0.1 --weight-normal 0.5 --weight-angle 0.7 --encoder-rate 6e-4 --seed 101
 python -m training.export --checkpoint "$WORK/run/last.pt" --out "$WORK/fast.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/fast.onnx" --count 240 \
-    --assets "$ASSETS" --out docs/accuracy.md --plots docs/accuracy_plots.png --worst docs/worst.jpg --figures "$WORK/figures.json"
+    --assets "$ASSETS" --out docs/accuracy-fast.md --figures "$WORK/figures.json"
 python -m training.export --checkpoint "$WORK/run/last.pt" \
     --out engines/fast.onnx --data "$WORK/train" --figures "$WORK/figures.json"
