@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import av
 import av.container
 import av.error
 import av.video
-import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from live_relight.core.errors import SourceError
 from live_relight.core.frames import Frame, Image
@@ -21,24 +17,12 @@ from live_relight.core.paths import reason
 
 from .fit import Fit, check_size
 from .guard import Guard
+from .upright import Upright
 
 NETWORK_TIMEOUT = 10.0
 """Seconds without a byte after which a stream counts as gone."""
 RE_ANCHOR = 0.5
 """Seconds that playback may fall behind its own clock before the clock is set back to now."""
-
-# AVColorSpace (H.273 matrix coefficients) to swscale's numbers. 601 is 5 (625 lines) and 6 (525): one matrix.
-_MATRIX = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-# Without ACCURATE_RND swscale's fast path is off by 4/255; with it, pure colours come back within 2.
-_FLAGS = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class VideoSource:
@@ -48,9 +32,7 @@ class VideoSource:
     plays at its own speed; without, the position in the file (0 = the earliest of its picture and sound), for
     every frame as fast as it is read. Variable frame rate comes through as it is.
 
-    Colour: the stream's YUV matrix and range are handed to swscale explicitly. An untagged stream counts as
-    BT.601 below 720 lines and BT.709 from there on, limited range; that is a guess, the same as players make.
-    HDR transfer curves are not tone-mapped.
+    Colours and turns: upright.py.
 
     `fps` below the clip's own rate leaves frames out; a higher one changes nothing. `loop` starts again at
     the end, with time going on. Raises SourceError when there is nothing to show; a clip that is cut off or
@@ -74,8 +56,6 @@ class VideoSource:
         self._fit = fit
         self._size: tuple[int, int] | None = None
         self._loop = loop
-        # One for all frames, on one thread: half the processor time of a new one per frame on all cores.
-        self._reformatter = VideoReformatter()
         self._open()
         self.live = pace or self._endless
         native = self._native
@@ -189,7 +169,7 @@ class VideoSource:
             # What is asked for later is copied: a stream's properties must not be touched once it is closed.
             self._native = _rate(self._stream)
             ratio = self._stream.sample_aspect_ratio  # pixels that are not square: DV, some phones
-            self._aspect = float(ratio) if ratio and 0.1 < ratio < 10 else 1.0
+            self._upright = Upright(self.name, float(ratio) if ratio and 0.1 < ratio < 10 else 1.0)
             context = self._stream.codec_context
             check_size(self.name, context.width, context.height)
             self._stream.thread_type = "AUTO"
@@ -236,7 +216,7 @@ class VideoSource:
                 continue
             for raw in decoded:
                 # The second step does something only when a stream changes its size: the promised one stays.
-                image = Fit(self._size).apply(self._fit.apply(self._to_bgr(raw)))
+                image = Fit(self._size).apply(self._fit.apply(self._upright.image(raw)))
                 position = self._last + nominal
                 if raw.pts is not None:
                     stamped = self._offset + max(0.0, raw.time - self._base)
@@ -247,62 +227,9 @@ class VideoSource:
         if not got_any and damage is not None:
             raise self._unreadable(damage) from damage
 
-    def _to_bgr(self, frame: av.VideoFrame) -> Image:
-        width, height = frame.width, frame.height
-        check_size(self.name, width, height)
-        width = max(1, round(width * self._aspect))
-        how: dict[str, int] = {}
-        if not frame.format.is_rgb:
-            how = {"src_colorspace": _matrix(frame), "src_color_range": _range(frame)}
-        bgr = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="bgr24",
-            dst_color_range=ColorRange.JPEG,
-            interpolation=_FLAGS,
-            threads=1,
-            **how,
-        )
-        image = np.asarray(bgr.to_ndarray(), dtype=np.uint8)
-        return _upright(image, _display_matrix(frame))
-
 
 def _rate(stream: av.video.VideoStream) -> float:
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and 0 < rate <= 1000:
             return float(rate)
     return 30.0
-
-
-def _matrix(frame: av.VideoFrame) -> int:
-    fallback = Colorspace.ITU601 if frame.height < 720 else Colorspace.ITU709
-    return int(_MATRIX.get(frame.colorspace, fallback))
-
-
-def _range(frame: av.VideoFrame) -> int:
-    if frame.color_range in (ColorRange.MPEG, ColorRange.JPEG):
-        return int(frame.color_range)
-    full = frame.format.name.startswith(("yuvj", "gray", "ya"))  # formats that mean full range by themselves
-    return int(ColorRange.JPEG if full else ColorRange.MPEG)
-
-
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
-    """(a, b, c, d) of x' = a x + c y, y' = b x + d y in 16.16 fixed point; None: show it as it is stored."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")  # PyAV's stubs call it an object; it is a buffer
-    if data is None:
-        return None
-    m = struct.unpack("=9i", bytes(data))
-    return m[0], m[1], m[3], m[4]
-
-
-def _upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
-    """Turns by quarters and flips; angles in between do not occur in practice and snap to the nearest."""
-    if matrix is None:
-        return image
-    a, b, c, d = matrix
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        image, flip_x, flip_y = image.swapaxes(0, 1), c < 0, b < 0
-    else:
-        flip_x, flip_y = a < 0, d < 0
-    return np.ascontiguousarray(image[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
