@@ -1,4 +1,4 @@
-"""Video files and streams through FFmpeg (PyAV, imported only here and in the file sink)."""
+"""Video files and streams through FFmpeg (PyAV, imported in capture/ and sinks/ only)."""
 
 from __future__ import annotations
 
