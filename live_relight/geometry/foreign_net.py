@@ -50,6 +50,11 @@ class ForeignNetwork:
         """height, width: numbers, or whatever stands for free ones."""
         return list(self.picture.shape[1:3] if self.last else self.picture.shape[2:4])
 
+    @property
+    def fixed(self) -> bool:
+        """Whether the file says how wide and how high its picture is."""
+        return all(self._fixed)
+
     def size(self, frame: tuple[int, int], share: float = 1.0) -> tuple[int, int]:
         """(width, height) that it sees a frame of `frame` at."""
         one, (high, wide) = self.card.input, self._fixed

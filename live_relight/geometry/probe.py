@@ -67,6 +67,8 @@ def ask(
     one = replace(asked.input, name=net.picture.name)
     if net.camera is not None:
         one = replace(one, intrinsics=net.camera.name)
+    if net.fixed:
+        one = replace(one, size=net.size((picture.shape[1], picture.shape[0])))
     found = net.outputs(picture)
     asked = replace(asked, input=one, outputs=_named(asked, found, label))
     answer = _attempt(net, asked, picture, ours)

@@ -115,6 +115,8 @@ def test_two_networks_together_and_ours_for_the_rest(tmp_path: Path, picture: Im
     ]
     assert main(["engines", "import", paths[0], "--depth"]) == 0
     assert main(["engines", "import", paths[1], "--normal", "--name", "other"]) == 0
+    sizes = [imported.card_of(find_network(name)).input.size for name in ("one", "other")]
+    assert sizes == [(320, 224), Input().size], "what the file says, or the usual"
     both = open_estimator("auto:one+other+fast").estimate(picture)
     alone = open_estimator("onnx:one").estimate(picture)
     ours = open_estimator("onnx").estimate(picture)
