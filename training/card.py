@@ -56,6 +56,8 @@ class DevicePool:
             name: torch.empty((len(records), *records[0][name].shape), dtype=kind, device=device)
             for name, kind in {**kinds, "depth": torch.float16}.items()
         }
+        nobody = [k for k, record in enumerate(records) if not record["alpha"].any()]
+        self.nobody = np.flatnonzero(np.isin(np.repeat(np.arange(len(records)), count), nobody))
         at = 0
         for k, record in enumerate(records):
             self.colour[at : at + count[k]] = _tensor(record["colour"])
@@ -88,10 +90,18 @@ class DevicePool:
         return np.asarray(made, np.float32)
 
     def draw(
-        self, rng: np.random.Generator, batch: int, size: tuple[int, int], heads: float = 0.0
+        self,
+        rng: np.random.Generator,
+        batch: int,
+        size: tuple[int, int],
+        heads: float = 0.0,
+        empty: float = 0.0,
     ) -> dict[str, Tensor]:
         """A random augmented batch as in data.py."""
-        chosen = torch.from_numpy(rng.integers(0, len(self), batch)).to(self.device)
+        places = rng.integers(0, len(self), batch)
+        if empty > 0 and len(self.nobody):
+            places = np.where(rng.random(batch) < empty, rng.choice(self.nobody, batch), places)
+        chosen = torch.from_numpy(places).to(self.device)
         owners = self.owner[chosen].cpu().numpy()
         box = self.boxes(rng, owners, size, heads)
         gamma = np.where(rng.random(batch) < 0.5, np.exp(rng.normal(0, 0.25, batch)), 1.0)

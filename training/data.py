@@ -40,11 +40,13 @@ class Pool:
     shards: dict[Path, list[Record]]
     index: list[tuple[Record, int]]
     """Every picture: its record, and which of the record's pictures."""
+    nobody: list[int]
+    """Places in `index` of the pictures that show nobody."""
 
     @staticmethod
     def open(folder: Path) -> Pool:
         """Map every complete shard."""
-        pool = Pool(folder, {}, [])
+        pool = Pool(folder, {}, [], [])
         pool.refresh()
         return pool
 
@@ -54,6 +56,8 @@ class Pool:
             if path not in self.shards:
                 self.shards[path] = read_shard(path)
                 for record in self.shards[path]:
+                    if not record["alpha"].any():
+                        self.nobody += [len(self.index) + k for k in range(len(record["colour"]))]
                     self.index += [(record, k) for k in range(len(record["colour"]))]
         return len(self.index)
 
@@ -225,11 +229,14 @@ def draw_batch(
     size: tuple[int, int],
     heads: float = 0.0,
     shaded: bool = True,
+    empty: float = 0.0,
 ) -> dict[str, Tensor]:
-    """A random augmented batch; a share `heads` of it, 0..1, only heads and what is round them; `shaded` as
-    load_item's."""
+    """A random augmented batch; a share `heads` of it, 0..1, only heads and what is round them, a share
+    `empty` of nobody, besides what comes by chance; `shaded` as load_item's."""
     items = []
     for k in rng.integers(0, len(pool.index), batch):
+        if empty > 0 and pool.nobody and rng.random() < empty:
+            k = pool.nobody[int(rng.integers(len(pool.nobody)))]
         record, picture = pool.index[int(k)]
         near = heads > 0 and rng.random() < heads
         items.append(load_item(rng, record, picture, size, True, head=near, shaded=shaded))

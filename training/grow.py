@@ -1,6 +1,6 @@
 """A checkpoint of a small network to one of a larger form that gives the same, to be trained on from there.
 
-    python -m training.grow RUN/last.pt --deep --out deep.pt
+    python -m training.grow RUN/last.pt --deep --attend --out deep.pt
     python -m training.grow RUN/last.pt --fine 32 --out large.pt
 
 Weights go to the leading channels of the larger layers; what the new channels give is weighed with nothing at
@@ -63,7 +63,7 @@ def grow(small: GeometryNet, config: ModelConfig) -> GeometryNet:
         last = block.body[-1]
         assert isinstance(last, nn.BatchNorm2d)
         nn.init.zeros_(last.weight)
-    inside = ("fine.", *(f"{name}." for name, _ in blocks))
+    inside = ("fine.", "encoder.attend.", *(f"{name}." for name, _ in blocks))
     alone = [name for name in target if name not in source and not name.startswith(inside)]
     if alone:
         raise ValueError(f"{alone[0]}: the small network has no such tensor")
@@ -77,6 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--deep", action="store_true", help="more encoder blocks (model.py)")
+    parser.add_argument("--attend", action="store_true", help="places that look at each other (model.py)")
     parser.add_argument("--fine", type=int, default=0, help="width of a fine part, for twice the size")
     parser.add_argument(
         "--relief", type=int, default=0, help="width of the relief network (default: as it is)"
@@ -84,7 +85,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     small = load_model(str(args.checkpoint))
     config = replace(small.config, relief=args.relief or small.config.relief)
-    config = replace(config, deep=args.deep or config.deep, fine=args.fine or config.fine)
+    config = replace(
+        config,
+        deep=args.deep or config.deep,
+        attend=args.attend or config.attend,
+        fine=args.fine or config.fine,
+    )
     model = grow(small, config)
     save_checkpoint(args.out, model)
     print(

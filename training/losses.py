@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training.middle import to_camera
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -157,7 +159,8 @@ def pyramid_loss(logit: Tensor, truth: Tensor, levels: int = 4) -> Tensor:
 
 
 def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
-    """All terms for `GeometryNet.raw` [B,5 or 7,H,W]; returns the sum and each term's value.
+    """All terms for `GeometryNet.raw` [B,5 or 7,H,W]; returns the sum and each term's value. What the network
+    says is taken in the axes of a camera that looks at the crop's middle (middle.py).
 
     truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where geometry is
     valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] = (f, cx, cy) in pixels;
@@ -165,7 +168,7 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     """
     from training.model import concentration, split_normal
 
-    normal, log_depth = split_normal(raw), raw[:, 3:4]
+    normal, log_depth = to_camera(split_normal(raw), raw[:, 3:4], truth["camera"])
     mask, weight = truth["mask"], truth["weight"]
     terms = {
         "normal": weights.normal * normal_loss(normal, truth["normal"], weight),

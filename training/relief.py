@@ -24,6 +24,7 @@ from torch import Tensor
 from training.data import Pool, disturb, head_box, load_item, make_batch
 from training.keep import average, log
 from training.losses import Weights, alpha_loss, depth_loss, gradient_loss, masked_mean, pyramid_loss
+from training.middle import to_middle
 from training.model import GeometryNet, double, half_cover, split_normal
 from training.schedule import average_at, rate_at
 from training.told import from_options, in_one_line
@@ -83,7 +84,8 @@ def fields_of(config: ReliefConfig) -> dict[str, tuple[int, type, float, int]]:
 
 
 def draw(rng: np.random.Generator, pool: Pool, count: int, others: float) -> dict[str, Tensor]:
-    """A batch of crops, CROP x CROP, undisturbed: heads, and a share `others` of anything."""
+    """A batch of crops, CROP x CROP, undisturbed: heads, and a share `others` of anything; normals and depth
+    in the axes of a camera that looks at the crop's middle, as the network tells them."""
     items: list[dict[str, Any]] = []
     while len(items) < count:
         record, k = pool.index[int(rng.integers(len(pool.index)))]
@@ -93,7 +95,9 @@ def draw(rng: np.random.Generator, pool: Pool, count: int, others: float) -> dic
         item = load_item(rng, record, k, (CROP, CROP), False, head=head)
         if item["mask"].mean() > 0.05:
             items.append(item)
-    return make_batch(items)
+    found = make_batch(items)
+    turned = to_middle(found["normal"], found["log_depth"], found["camera"])
+    return found | {"normal": turned[0], "log_depth": turned[1]}
 
 
 def draw_whole(rng: np.random.Generator, pool: Pool, count: int) -> dict[str, Tensor]:

@@ -34,9 +34,10 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to go on from
     with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the
-    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep` and `fine` are the network's
-    form (ModelConfig; of one with `fine` only that learns), the weights those of losses.Weights; `heads` is
-    the share of a batch that shows a head only. `zoom`: crops are that many times as wide and high as
+    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep`, `attend` and `fine` are the
+    network's form (ModelConfig; of one with `fine` only that learns), the weights those of losses.Weights;
+    `heads` is the share of a batch that shows a head only, `empty` the share that is drawn from pictures of
+    nobody, besides those that come by chance. `zoom`: crops are that many times as wide and high as
     schedule.PHASES says, and batches smaller, for larger pictures. `still` > 0: the encoder's stem and that
     many stages, less one, keep their weights and statistics, which saves a third of the time where they are
     good already. `device`: auto, cpu or cuda; on a card the data is kept and cut there, convolutions run in
@@ -64,8 +65,10 @@ class TrainConfig:
     trim: bool = False
     joint: bool = False
     deep: bool = False
+    attend: bool = False
     fine: int = 0
     heads: float = 0.0
+    empty: float = 0.0
     zoom: float = 1.0
     still: int = 0
     weight_normal: float = Weights.normal
@@ -115,7 +118,7 @@ def start_model(config: TrainConfig, place: Place) -> GeometryNet:
 
 def form_of(config: TrainConfig) -> ModelConfig:
     """The network's form."""
-    same = ("fast", "relief", "trim", "joint", "deep", "fine")
+    same = ("fast", "relief", "trim", "joint", "deep", "attend", "fine")
     return ModelConfig(**{name: getattr(config, name) for name in same})
 
 

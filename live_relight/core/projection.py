@@ -54,10 +54,10 @@ def head_point(geometry: Geometry, fov: float) -> tuple[float, float, float]:
     top, bottom = int(inside[0]), int(inside[-1]) + 1
     cut = top + max(1, round(0.45 * (bottom - top)))
     part = solid[top:cut]
-    total = float(part.sum())
-    v, u = np.indices(part.shape, dtype=np.float32)
-    cx = float((part * (u + 0.5)).sum()) / total / w
-    cy = (top + float((part * (v + 0.5)).sum()) / total) / h
-    z = float((part * geometry.depth[top:cut]).sum()) / total
+    across, down = part.sum(axis=0), rows[top:cut]
+    total = float(down.sum())
+    cx = float(across @ (np.arange(w) + 0.5)) / total / w
+    cy = (top + float(down @ (np.arange(cut - top) + 0.5)) / total) / h
+    z = float(np.vdot(part, geometry.depth[top:cut])) / total
     tx, ty = half_tangents((w, h), fov)
     return ((cx * 2.0 - 1.0) * tx * z, (1.0 - cy * 2.0) * ty * z, -z)

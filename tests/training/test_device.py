@@ -13,7 +13,7 @@ import torch
 
 from tests.training.balls import ball_at
 from training.card import DevicePool
-from training.data import Pool, crop_box, load_item
+from training.data import Pool, crop_box, draw_batch, load_item
 from training.device import join
 from training.schedule import Phase
 from training.supply import Progress, drawn_there
@@ -120,6 +120,22 @@ def test_the_same_step_draws_the_same_batch(data, pool, monkeypatch):
         assert torch.isfinite(value).all(), name
     assert drawn[0]["image"].min() >= 0
     assert drawn[0]["image"].max() <= 1
+
+
+def test_nobody_comes_as_often_as_is_asked(tmp_path):
+    rng = np.random.default_rng(2)
+    samples = [person(str(k), rng) for k in range(4)]
+    for name in ("alpha", "depth", "part"):
+        samples[1].arrays[name][:] = 0
+    write_shard(tmp_path / "shard_00000.tar", samples)
+    host, there = Pool.open(tmp_path), DevicePool(tmp_path, torch.device("cpu"))
+    assert host.nobody == there.nobody.tolist() == [2, 3]
+    rng = np.random.default_rng(3)
+    for draw in (lambda empty: draw_batch(rng, host, 48, (32, 32), empty=empty),
+                 lambda empty: there.draw(rng, 48, (32, 32), empty=empty)):  # fmt: skip
+        some = [(draw(empty)["alpha"].amax((1, 2, 3)) == 0).float().mean() for empty in (0.0, 0.6, 1.0)]
+        assert 0 < some[0] < 0.5 < some[1] < 0.95
+        assert some[2] == 1
 
 
 def test_shares_of_the_data_are_apart(data, pool):
