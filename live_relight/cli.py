@@ -126,7 +126,12 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--size", metavar="WxH", help="size of the frames (default 1280x720 or the file's own)")
     run.add_argument("--fps", type=_rate, metavar="N", help="frames per second to ask for")
     run.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
-    run.add_argument("--mirror", action="store_true", help="left is right, as in a mirror")
+    run.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="left is right, as in a mirror",
+    )
     run.add_argument("--stats", type=_path, metavar="FILE", help="write counts and times as JSON lines")
     _look_options(run)
 
@@ -192,7 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
 def settings_of(args: argparse.Namespace) -> Settings:
     """Configuration file first, command line on top. Raises UsageError."""
     settings = load_settings(args.config) if getattr(args, "config", None) else Settings()
-    names = ("source", "size", "fps", "preset", "engine", "quality", *LOOK_FIELDS)
+    names = ("source", "size", "fps", "mirror", "preset", "engine", "quality", *LOOK_FIELDS)
     given = {n: getattr(args, n, None) for n in names}
     changes = {n: v for n, v in given.items() if v is not None}
     if changes.get("size"):
@@ -201,8 +206,6 @@ def settings_of(args: argparse.Namespace) -> Settings:
         check_quality(changes["quality"])
     if getattr(args, "sink", None):
         changes["sink"] = tuple(args.sink)
-    if getattr(args, "mirror", False):
-        changes["mirror"] = True
     if changes.get("preset") is not None:
         changes["light"] = None  # the file's lights stand for its own preset's
     if getattr(args, "light", None):

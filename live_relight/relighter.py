@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from . import environments, presets
-from .core import presence, present
+from .core import presence, present, temporal
 from .core.arrange import PresentState, arrange, step
 from .core.errors import LiveRelightError
 from .core.frames import Geometry, Image
@@ -37,7 +37,8 @@ def look_of(settings: Settings) -> Look:
 
 
 class Relighter:
-    """Geometry and light for single pictures. Belongs to the thread that made it; close it or use `with`.
+    """Geometry and light for single pictures, and for clips frame after frame (`follow`). Belongs to the
+    thread that made it; close it or use `with`.
 
     Frames are H x W x 3 uint8 BGR (OpenCV's order).
     """
@@ -45,6 +46,9 @@ class Relighter:
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings()
         self._thread, self._open = threading.get_ident(), True
+        self._smoothing = settings.smoothing
+        self._geometry: temporal.TemporalState | None = None
+        self._there, self._somebody = PresentState(), presence.PresenceState()
         self.look = look_of(settings)
         self._share = 1.0 if settings.quality == "auto" else SHARES[settings.quality]
         self._estimator = open_estimator(settings.engine)
@@ -75,6 +79,23 @@ class Relighter:
         there = step(PresentState(), present.fit(geometry), 0.0)
         look = presence.faded(arrange(look, there), presence.seen(geometry))
         return self._shader.shade(frame, geometry, look, MOST_STEPS, there.present)
+
+    def follow(self, frame: Image, time: float) -> tuple[Image, Geometry]:
+        """The next frame of one clip relit, and its geometry, both steady: what is seen, the light that is
+        there and whether anybody is are smoothed from frame to frame, as `run` does. `time`: the frame's, in
+        seconds, rising; `restart` comes before another clip. Raises as `relight`."""
+        found = self.geometry(frame)
+        self._geometry, steady = temporal.step(self._geometry, found, self._smoothing)
+        self._there = step(self._there, present.fit(steady), time)
+        self._somebody = presence.step(self._somebody, presence.seen(steady), time)
+        look = presence.faded(arrange(self.look, self._there), self._somebody.share or 0.0)
+        lit = self._shader.shade(_checked(frame), steady, look, MOST_STEPS, self._there.present)
+        return lit, steady
+
+    def restart(self) -> None:
+        """Forgets what `follow` has seen."""
+        self._geometry, self._there = None, PresentState()
+        self._somebody = presence.PresenceState()
 
     def _ready(self) -> None:
         if not self._open:

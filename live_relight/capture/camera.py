@@ -12,6 +12,7 @@ import numpy as np
 
 from live_relight.core.errors import SourceError, nearest
 from live_relight.core.frames import Frame, Image
+from live_relight.core.paths import JOIN_VIDEO
 
 from .fit import Fit
 from .guard import Guard
@@ -198,7 +199,7 @@ def _bgr(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Image:
 
 def _remedy(path: str, reason: str) -> str:
     if reason == "no permission":
-        return "sudo usermod -aG video $USER, then log in again"
+        return JOIN_VIDEO
     if reason == "no such device":
         there = ", ".join(f"{c.path} ({c.name})" for c in list_cameras())
         return f"there is {there}" if there else "no camera is plugged in; try --source demo"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .. import __version__
 from ..core.errors import LiveRelightError
+from ..core.paths import JOIN_VIDEO
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,13 @@ def _program() -> Iterator[Finding]:
 
 def _cameras() -> Iterator[Finding]:
     from ..capture import list_cameras
+    from ..capture.v4l2 import problem
 
     real = [c for c in list_cameras() if not c.virtual]
     for camera in real:
-        yield Finding("ok", "camera", f"{camera.index}: {camera.name} ({camera.path})")
+        text, why = f"{camera.index}: {camera.name} ({camera.path})", problem(camera.path)
+        todo = JOIN_VIDEO if why == "no permission" else ""
+        yield Finding("missing" if why else "ok", "camera", f"{text}: {why}" if why else text, todo)
     if not real and sys.platform.startswith("linux"):
         yield Finding(
             "missing",
@@ -82,13 +86,23 @@ def _cameras() -> Iterator[Finding]:
 
 
 def _virtual_cameras() -> Iterator[Finding]:
-    from ..sinks.virtual_camera import how_to_make_one, list_virtual_cameras
+    from ..sinks.loopback import State
+    from ..sinks.virtual_camera import how_to_make_one, loopback_devices
 
     if not _version("pyvirtualcam"):
         yield Finding("missing", "pyvirtualcam", "not installed", "pip install 'live-relight[vcam]'")
-    found = list_virtual_cameras()
-    for device in found:
-        yield Finding("ok", "virtual camera", str(device))
+    if not sys.platform.startswith("linux"):
+        text = "not listed on this system; `run --sink vcam` says whether there is one"
+        yield Finding("ok", "virtual camera", text, how_to_make_one())
+        return
+    found = loopback_devices()
+    for device, state in found:
+        text = f"{device.label} ({device.device})"
+        if state is State.FORBIDDEN:
+            yield Finding("missing", "virtual camera", f"{text}: no permission", JOIN_VIDEO)
+        else:
+            fed = ": a program feeds it now" if state is State.FED else ""
+            yield Finding("ok", "virtual camera", text + fed)
     if not found:
         yield Finding(
             "missing", "virtual camera", "none found; `run` shows a web preview instead", how_to_make_one()

@@ -15,6 +15,7 @@ from ..core.settings import Settings
 from ..files import check_target, make_folder, refuse_same
 from ..maps import NAMES, write_maps
 from ..relighter import Relighter
+from .notes import say_notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ def photo(source: Path, target: Path, settings: Settings, maps: Path | None) -> 
     for job in jobs:
         _check(job)
     with Relighter(settings) as relighter:
+        say_notes(relighter.look, settings)
         if found == "a folder":
             make_folder(target)
             return _many(relighter, jobs)

@@ -13,7 +13,6 @@ from ..app import STOPPED, Signals, signals
 from ..capture import is_picture
 from ..capture.fit import Fit
 from ..capture.video import VideoSource
-from ..core import temporal
 from ..core.errors import SourceError
 from ..core.frames import Frame
 from ..core.paths import kind
@@ -22,6 +21,7 @@ from ..files import check_target, refuse_same
 from ..maps import write_maps
 from ..relighter import Relighter
 from ..sinks.file import FileSink, check_ending
+from .notes import say_notes
 
 
 def video(source: Path, target: Path, settings: Settings, frames: int | None, maps: Path | None) -> int:
@@ -37,6 +37,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         clip = VideoSource(source, Fit(), pace=False)
         stack.callback(clip.close)
         relighter = stack.enter_context(Relighter(settings))
+        say_notes(relighter.look, settings)
         there = target.exists()
         sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
         # A failure leaves nothing half done under OUT's name; an interrupt keeps what is finished.
@@ -44,14 +45,13 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         total = min(frames or sys.maxsize, clip.frame_count or sys.maxsize)
         bar = tqdm(total=total if total < sys.maxsize else None, unit="frame", dynamic_ncols=True)
         stack.callback(bar.close)
-        state: temporal.TemporalState | None = None
         done = 0
         interrupt.running = True
         while not interrupt.stop.is_set() and (frames is None or done < frames):
             frame = clip.read()
             if frame is None:
                 break
-            state = _one(frame, relighter, settings, state, sink, maps / f"{done:06d}" if maps else None)
+            _one(frame, relighter, sink, maps / f"{done:06d}" if maps else None)
             done += 1
             bar.update()
         return STOPPED if interrupt.arrived else 0
@@ -76,17 +76,8 @@ def _check_input(source: Path) -> None:
         raise SourceError(f"{source}", found or "no such file", "a video file", todo)
 
 
-def _one(
-    frame: Frame,
-    relighter: Relighter,
-    settings: Settings,
-    state: temporal.TemporalState | None,
-    sink: FileSink,
-    maps: Path | None,
-) -> temporal.TemporalState:
-    geometry = relighter.geometry(frame.image)
-    state, steady = temporal.step(state, geometry, settings.smoothing)
-    sink.send(replace(frame, image=relighter.relight(frame.image, geometry=steady)))
+def _one(frame: Frame, relighter: Relighter, sink: FileSink, maps: Path | None) -> None:
+    image, steady = relighter.follow(frame.image, frame.time)
+    sink.send(replace(frame, image=image))
     if maps is not None:
         write_maps(maps, frame.image, steady, relighter.look)
-    return state

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import LiveRelightError
-from ..core.look import Look
+from ..core.lamps import crowded
+from ..core.look import NUMBERS, Look
 
 HELP = """\
 keys   1-8 or tab  choose a light          left/right  move it round      up/down  lower, higher
@@ -71,14 +72,24 @@ def _toggle(state: ControlState, name: str) -> ControlState:
     change: dict[str, Any] = {name: now}
     lights[index] = replace(lights[index], **change)
     message = f"{lights[index].kind}: shadow {'on' if now else 'off'}" if name == "shadow" else ""
-    return replace(state, look=replace(state.look, lights=tuple(lights)), message=message)
+    look = replace(state.look, lights=tuple(lights))
+    return replace(state, look=look, message=(crowded(look) if now else "") or message)
 
 
-def _number(state: ControlState, name: str, delta: float, most: float) -> ControlState:
-    """A number of the look, moved and held in 0..most."""
+def _warmed(state: ControlState, kelvin: float) -> ControlState:
+    """Colour temperature of the chosen light; one that has a colour has none."""
+    lights = state.look.lights
+    if lights and (colour := lights[min(state.selected, len(lights) - 1)].color):
+        return replace(state, message=f"this light is {colour}: warmer and cooler go by kelvin")
+    return _selected(state, kelvin=kelvin)
+
+
+def _number(state: ControlState, name: str, delta: float) -> ControlState:
+    """A number of the look, moved and held within its limits."""
+    low, most, _ = NUMBERS[name]
     now = getattr(state.look, name)
     start = {"background": state.look.backdrop, "delight": 0.0}.get(name, 0.0) if now is None else now
-    value = round(min(max(start + delta, 0.0), most), 4)
+    value = round(min(max(start + delta, low), most), 4)
     message = f"{name.replace('_', ' ')} {value:.2f}"
     changes: dict[str, Any] = {name: value}
     return replace(state, look=replace(state.look, **changes), message=message)
@@ -92,8 +103,9 @@ def _auto(state: ControlState) -> ControlState:
 
 def _room(state: ControlState, delta: float) -> ControlState:
     look = state.look
-    ambient = min(max(look.ambient + delta, 0.0), 2.0)
-    background = None if look.background is None else min(max(look.background + delta, 0.0), 2.0)
+    low, most, _ = NUMBERS["ambient"]
+    ambient = min(max(look.ambient + delta, low), most)
+    background = None if look.background is None else min(max(look.background + delta, low), most)
     return replace(state, look=replace(look, ambient=ambient, background=background))
 
 
@@ -113,20 +125,20 @@ ACTIONS: dict[str, Callable[[ControlState], ControlState]] = {
     "+": lambda s: _scaled_power(s, 1.15),
     "=": lambda s: _scaled_power(s, 1.15),
     "-": lambda s: _scaled_power(s, 1 / 1.15),
-    "w": lambda s: _selected(s, kelvin=-200.0),
-    "c": lambda s: _selected(s, kelvin=200.0),
+    "w": lambda s: _warmed(s, -200.0),
+    "c": lambda s: _warmed(s, 200.0),
     "<": lambda s: _selected(s, dist=-0.1),
     ">": lambda s: _selected(s, dist=0.1),
     "[": lambda s: _selected(s, size=-0.05),
     "]": lambda s: _selected(s, size=0.05),
     " ": lambda s: _toggle(s, "on"),
     "x": lambda s: _toggle(s, "shadow"),
-    "g": lambda s: _number(s, "background", -0.05, 2.0),
-    "G": lambda s: _number(s, "background", 0.05, 2.0),
-    "v": lambda s: _number(s, "background_blur", -0.1, 1.0),
-    "V": lambda s: _number(s, "background_blur", 0.1, 1.0),
-    "d": lambda s: _number(s, "delight", -0.1, 1.0),
-    "D": lambda s: _number(s, "delight", 0.1, 1.0),
+    "g": lambda s: _number(s, "background", -0.05),
+    "G": lambda s: _number(s, "background", 0.05),
+    "v": lambda s: _number(s, "background_blur", -0.1),
+    "V": lambda s: _number(s, "background_blur", 0.1),
+    "d": lambda s: _number(s, "delight", -0.1),
+    "D": lambda s: _number(s, "delight", 0.1),
     "n": _auto,
     "a": lambda s: _room(s, -0.05),
     "A": lambda s: _room(s, 0.05),
@@ -177,7 +189,8 @@ def _next_preset(state: ControlState, names: list[str], load: Callable[[str], Lo
         except LiveRelightError as error:
             broken = broken or str(error)
             continue
-        return replace(state, preset=name, look=look, selected=0, before=False, message=broken)
+        message = broken or crowded(look)
+        return replace(state, preset=name, look=look, selected=0, before=False, message=message)
     return replace(state, message=broken or "no presets")
 
 

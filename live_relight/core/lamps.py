@@ -78,12 +78,13 @@ def shadowed(look: Look) -> list[int]:
 
 
 def crowded(look: Look) -> str:
-    """What to say where more lights ask for shadows than there are; '' otherwise."""
+    """What to say where more lights ask for shadows than there are; '' otherwise. Lights are numbered as the
+    keys 1 to 8 choose them."""
     able = casting(look)
     if len(able) <= MAX_SHADOWS:
         return ""
     has = shadowed(look)
-    names = ", ".join(f"{look.active[k].kind} {k + 1}" for k in able if k not in has)
+    names = ", ".join(f"{look.active[k].kind} {look.lit[k] + 1}" for k in able if k not in has)
     return f"{len(able)} lights ask for shadows, the {MAX_SHADOWS} brightest cast them; without: {names}"
 
 

@@ -98,9 +98,14 @@ class Look:
         return (rgb[0] / luma, rgb[1] / luma, rgb[2] / luma)
 
     @property
+    def lit(self) -> tuple[int, ...]:
+        """Places in `lights` of those that add anything."""
+        return tuple(k for k, light in enumerate(self.lights) if light.on and light.power > 0.0)
+
+    @property
     def active(self) -> tuple[Light, ...]:
         """The lights that add anything."""
-        return tuple(light for light in self.lights if light.on and light.power > 0.0)
+        return tuple(self.lights[k] for k in self.lit)
 
     @property
     def untouched(self) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from .errors import LiveRelightError
 
+JOIN_VIDEO = "sudo usermod -aG video $USER, then log in again"
+"""What gives a user of Linux the right to open cameras."""
 _KINDS = (
     (stat.S_ISREG, "a file"),
     (stat.S_ISDIR, "a folder"),

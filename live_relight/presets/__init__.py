@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import LiveRelightError, UsageError, nearest
 from ..core.look import Look
 from ..core.paths import own_folder
 from ..core.settings import Preset, dump_preset, load_preset
+from ..core.surroundings import BUILT_IN
 from ..files import make_folder, write_whole
 
 SHIPPED = Path(__file__).resolve().parent
@@ -50,6 +52,16 @@ def load(name: str) -> Preset:
     return load_preset(known[name])
 
 
+def _from_anywhere(look: Look) -> Look:
+    """Panoramas by their whole path: a preset is loaded in whatever folder its user is."""
+    pictures = [light.file and light.file not in BUILT_IN for light in look.lights]
+    lights = [
+        replace(light, file=str(Path(light.file).expanduser().absolute())) if own else light
+        for light, own in zip(look.lights, pictures, strict=True)
+    ]
+    return replace(look, lights=tuple(lights))
+
+
 def save(name: str, look: Look, description: str = "") -> Path:
     """Writes the user's own preset, beside and then renamed. Returns its path. Raises UsageError for a name
     that cannot be one, or that a shipped preset has."""
@@ -60,5 +72,5 @@ def save(name: str, look: Look, description: str = "") -> Path:
     path = user_folder() / f"{name}.toml"
     make_folder(path.parent)
     # A preset's path may hold bytes that are no text: they become '?'.
-    write_whole(path, dump_preset(look, description).encode("utf-8", "replace"))
+    write_whole(path, dump_preset(_from_anywhere(look), description).encode("utf-8", "replace"))
     return path

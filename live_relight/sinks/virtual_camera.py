@@ -22,6 +22,7 @@ from typing import Any
 
 from live_relight.core.errors import SinkError
 from live_relight.core.frames import Frame
+from live_relight.core.paths import JOIN_VIDEO
 
 from . import loopback
 from .loopback import State
@@ -59,7 +60,7 @@ def installed() -> bool:
 def list_virtual_cameras() -> list[VirtualCameraInfo]:
     """v4l2loopback devices that nobody feeds, our own label first. Linux only: elsewhere the drivers cannot
     be asked without opening them, and the list is empty."""
-    return [info for info, state in _loopback_devices() if state in (State.FREE, State.STUCK)]
+    return [info for info, state in loopback_devices() if state in (State.FREE, State.STUCK)]
 
 
 class VirtualCameraSink:
@@ -125,7 +126,7 @@ def _free_device(device: str) -> str:
     """The device to feed on Linux. We look before pyvirtualcam does: a refusal of its own leaves the device
     open for as long as the program runs, and says less. Raises SinkError."""
     if not device:
-        there = _loopback_devices()
+        there = loopback_devices()
         if not there:
             raise SinkError("no virtual camera", todo=f"to make one: {how_to_make_one()}")
         # A free one if there is any; else the first one tells why it cannot be had.
@@ -135,7 +136,7 @@ def _free_device(device: str) -> str:
     if state is State.MISSING:
         raise SinkError(what, "no such device", todo=f"to make one: {how_to_make_one()}")
     if state is State.FORBIDDEN:
-        raise SinkError(what, "no permission", todo="sudo usermod -aG video $USER, then log in again")
+        raise SinkError(what, "no permission", todo=JOIN_VIDEO)
     if state is State.OTHER:
         raise SinkError(what, "another kind of device", "a v4l2loopback device", "see 'live-relight doctor'")
     if state is State.FED:
@@ -146,7 +147,7 @@ def _free_device(device: str) -> str:
     return device
 
 
-def _loopback_devices() -> list[tuple[VirtualCameraInfo, State]]:
+def loopback_devices() -> list[tuple[VirtualCameraInfo, State]]:
     """All of them, whatever their state, our own label first."""
     found = []
     for entry in Path("/sys/class/video4linux").glob("video*"):

@@ -11,6 +11,7 @@ from live_relight.control.controls import Controls
 from live_relight.control.keymap import ACTIONS, ControlState, press, status_line
 from live_relight.control.terminal import decode, split_unfinished
 from live_relight.core.errors import LiveRelightError
+from live_relight.core.light import Light
 from live_relight.core.look import Look
 
 NAMES = ["studio", "window", "off"]
@@ -41,6 +42,28 @@ def test_keys_change_the_chosen_light_only() -> None:
     assert new.el == old.el + 5
     assert new.power > old.power
     assert new.kelvin < old.kelvin
+
+
+def test_a_light_with_a_colour_says_that_it_has_no_kelvin() -> None:
+    look = Look((Light.of("key", color="#ff8800"),))
+    for key in "wc":
+        after = pressed(key, state=ControlState(look, "mine"))
+        assert after.look == look
+        assert "#ff8800" in after.message
+
+
+def test_keys_go_as_far_as_the_options() -> None:
+    state = ControlState(Look(ambient=3.0, background=3.0), "mine")
+    assert pressed("A", "G", state=state).look.ambient == pytest.approx(3.05)
+    assert pressed("A", "G", state=state).look.background == pytest.approx(3.1)
+    assert pressed(*"A" * 40, state=state).look.ambient == 4.0
+
+
+def test_a_shadow_that_there_is_no_room_for_is_said() -> None:
+    lights = (*(Light.of("key", power=2.0) for _ in range(4)), Light.of("fill"))
+    after = pressed("5", "x", state=ControlState(Look(lights), "mine"))
+    assert after.message == "5 lights ask for shadows, the 4 brightest cast them; without: fill 5"
+    assert pressed("x", state=after).message == "fill: shadow off"
 
 
 def test_opposite_keys_take_each_other_back() -> None:

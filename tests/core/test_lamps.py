@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,8 @@ def test_the_brightest_cast_shadows_and_who_goes_without_is_told() -> None:
     assert [lamp.slot for lamp in lamps(look, HEAD)] == [-1, 0, 1, 2, -1, 3]
     assert crowded(look) == "6 lights ask for shadows, the 4 brightest cast them; without: key 1, key 5"
     assert crowded(Look(look.lights[:4])) == ""
+    dark = Look((replace(look.lights[0], on=False), *look.lights))
+    assert crowded(dark).endswith("without: key 2, key 6"), "numbered as keys choose them"
 
 
 def test_places_are_round_the_head() -> None:
