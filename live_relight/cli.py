@@ -171,7 +171,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--target",
         metavar="NAMES",
         help="build for: ampere (and later), sm75, sm80, sm86, sm89, sm120, sm121, current; "
-        "several with commas (default ampere,sm75)",
+        "several with commas (default ampere,sm75, together every card; current with the classical library)",
     )
     engines.add_argument("--size", metavar="WxH", help="build for one input size (default: any)")
     engines.add_argument(

@@ -23,14 +23,15 @@ from onnx import GraphProto, ModelProto
 from live_relight.geometry.network import STRIDE, find_network
 from training.told import in_one_line
 
-OUTPUTS = ("normal", "depth", "alpha")
+OUTPUTS = ("normal", "depth", "alpha", "shading")
+"""The last one is not every network's."""
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 SENSITIVE = (
     "Div", "Exp", "Log", "Pow", "Reciprocal", "Sigmoid", "Softmax", "Sqrt", "Tanh", "ReduceL2", "ReduceMean",
     "ReduceSum", "GlobalAveragePool", "InstanceNormalization", "LayerNormalization",
 )  # fmt: skip
-LIMITS = {"normal": 0.5, "depth": 0.005, "alpha": 0.005}
-"""Most that a picture may differ on average: degrees, share of the depth, coverage."""
+LIMITS = {"normal": 0.5, "depth": 0.005, "alpha": 0.005, "shading": 0.01}
+"""Most that a picture may differ on average: degrees, share of the depth, coverage, natural logs of light."""
 SIZES = ((256, 192), (288, 160), (160, 288))
 
 
@@ -112,23 +113,33 @@ def sizes_of(stride: int) -> tuple[tuple[int, int], ...]:
 def differences(
     single: bytes, half: bytes, pictures: list[NDArray[np.uint8]], sizes: tuple[tuple[int, int], ...] = SIZES
 ) -> dict[str, float]:
-    """Largest mean difference over pictures (h x w x 3 uint8 RGB) and network sizes, in LIMITS' units."""
+    """Largest mean difference over pictures (h x w x 3 uint8 RGB) and network sizes, in LIMITS' units, by
+    output; 'shading' only where the network has it."""
     import cv2
     import onnxruntime as ort
 
     sessions = [ort.InferenceSession(data, providers=["CPUExecutionProvider"]) for data in (single, half)]
-    worst = dict.fromkeys(OUTPUTS, 0.0)
+    told = {output.name for output in sessions[0].get_outputs()}
+    names = [name for name in OUTPUTS if name in told or name != "shading"]
+    worst = dict.fromkeys(names, 0.0)
     for picture in pictures:
         for size in sizes:
             small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
             image = np.float32(small / 255).transpose(2, 0, 1)[None]
-            (n, d, a), (hn, hd, ha) = (s.run(list(OUTPUTS), {"image": image}) for s in sessions)
-            # Of the chord: the cosine of small angles has no digits left in float32.
-            angle = 2 * np.arcsin(np.clip(np.linalg.norm(n - hn, axis=1) / 2, 0, 1))
-            means = np.degrees(angle.mean()), np.abs(hd / d - 1).mean(), np.abs(ha - a).mean()
-            for name, mean in zip(OUTPUTS, means, strict=True):
+            found = [s.run(names, {"image": image}) for s in sessions]
+            for name, one, other in zip(names, *found, strict=True):
+                mean = _difference(name, one, other)
                 worst[name] = float(np.maximum(worst[name], mean))  # which keeps not-a-number
     return worst
+
+
+def _difference(name: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The mean, in LIMITS' units, of two outputs of that name (1 x channels x h x w)."""
+    if name == "normal":
+        # Of the chord: the cosine of small angles has no digits left in float32.
+        angle = 2 * np.arcsin(np.clip(np.linalg.norm(one - other, axis=1) / 2, 0, 1))
+        return float(np.degrees(angle.mean()))
+    return float(np.abs(other / one - 1 if name == "depth" else other - one).mean())
 
 
 def write_half(path: Path) -> Path:
@@ -148,11 +159,11 @@ def write_half(path: Path) -> Path:
         raise ValueError(f"{path}: {text}")
     half = to_half(model).SerializeToString()
     found = differences(single, half, [data.astronaut()], sizes_of(find_network(str(path)).stride))
-    if not all(found[name] <= most for name, most in LIMITS.items()):  # not-a-number is too much, too
+    if not all(value <= LIMITS[name] for name, value in found.items()):  # not-a-number is too much, too
         raise RuntimeError(f"the float16 form of {path} differs by {found}, at most {LIMITS} is allowed")
     target = path.parent / "half" / path.name
     target.parent.mkdir(exist_ok=True)
-    rows = (
+    rows = [
         f'file = "{target.name}"',
         f'sha256 = "{hashlib.sha256(half).hexdigest()}"',
         f"bytes = {len(half)}",
@@ -160,7 +171,8 @@ def write_half(path: Path) -> Path:
         f"half_normal_mean_deg = {found['normal']:.4f}  # differences on the CPU, means over a picture",
         f"half_depth_mean_rel = {found['depth']:.6f}",
         f"half_alpha_mean = {found['alpha']:.6f}",
-    )
+        *([f"half_shading_mean = {found['shading']:.6f}"] if "shading" in found else []),
+    ]
     text = "# Float16 form of a network. Written by training/half.py; not by hand.\n" + "\n".join(rows) + "\n"
     for place, content in ((target, half), (target.with_suffix(".toml"), text.encode())):
         part = place.with_suffix(".part")

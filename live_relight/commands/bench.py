@@ -103,7 +103,7 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
 
 
 def _card_ms(estimator: Estimator, spec: str, size: tuple[int, int]) -> dict[str, float]:
-    """By the card's own clock, where there is one that tells; the measured frames are over."""
+    """As Lane.card_ms, where there is a card that tells; the measured frames are over."""
     ask = getattr(estimator, "card_ms", None)
     try:
         found = ask(_first(spec, size, 1)[0]) if ask is not None else {}
@@ -159,7 +159,8 @@ def _print(result: dict[str, object], way: str) -> None:
     print(f"geometry to light: {way}")
     card = result["card_ms"]
     if isinstance(card, dict) and card:
-        print("on the card, by its own clock: " + ", ".join(f"{name} {ms} ms" for name, ms in card.items()))
+        steps = ", ".join(f"{name} {ms} ms" for name, ms in card.items() if name != "host")
+        print(f"on the card, by its own clock: {steps}; the processor's part: {card['host']} ms")
     print(f"{'stage':10} {'median ms':>10}")
     stages, latency = result["stages"], result["latency_ms"]
     assert isinstance(stages, dict)

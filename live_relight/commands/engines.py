@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,62 +13,55 @@ from tqdm import tqdm
 
 from ..core.errors import EstimatorError, UsageError
 from ..core.settings import parse_size
-from ..core.stages import Estimator
-from ..geometry import build, front, fuse, imported, network, open_estimator, shapes, trt_library
+from ..geometry import (
+    build,
+    front,
+    fuse,
+    imported,
+    network,
+    open_estimator,
+    providers,
+    race,
+    shapes,
+    trt_library,
+)
 
 
 def backends(item: network.Network) -> list[tuple[str, str]]:
-    """Engines by their names for --engine, each with why it cannot run this network here, '' where it can.
-    Tried, not guessed: the network is loaded by every one that is installed."""
-    from ..geometry.onnx import OnnxEstimator
-    from ..geometry.openvino import OpenVinoEstimator
-    from ..geometry.providers import available
-    from ..geometry.tensorrt import open_tensorrt
-
-    ways: list[tuple[str, Callable[[], Estimator]]] = [("onnx", lambda: OnnxEstimator(item))]
+    """Engines by their names for --engine, each with why it cannot run this network here, '' where it can; an
+    imported one runs with ours beside it. Tried, not guessed: a card has to give what the CPU gives for a
+    frame. Lines about anything else go to stderr."""
+    names = ["onnx"]
     if importlib.util.find_spec("openvino"):
-        ways.append(("openvino", lambda: OpenVinoEstimator(item)))
+        names.append("openvino")
     if trt_library.look()[0] is not None:
-        ways.append(("tensorrt", partial(open_tensorrt, item)))
-    ways += [(p.name, partial(OnnxEstimator, item, 0, p)) for p in available()]
-    return _tried(item, ways)
+        names.append("tensorrt")
+    names += [provider.name for provider in providers.available()]
+    return [(name, _fault(name, item)) for name in names]
 
 
-def backends_of_imported(item: network.Network) -> list[tuple[str, str]]:
-    """As `backends`, for an imported network: with ours beside it for what it does not give."""
-    from ..geometry.providers import available
+def _fault(engine: str, item: network.Network) -> str:
+    faults: list[str] = []
+    passed_over = f"--engine {engine} {race.PASSED_OVER}: "
 
-    names = ["onnx", *(p.name for p in available())]
-    if importlib.util.find_spec("openvino"):
-        names.insert(1, "openvino")
-    if trt_library.look()[0] is not None:
-        names.insert(1, "tensorrt")
-    ways = [(name, partial(open_estimator, f"{name}:{item.name}", 0, _silent)) for name in names]
-    return _tried(item, ways)
-
-
-def _silent(line: str) -> None: ...
-
-
-def _tried(
-    item: network.Network, ways: Sequence[tuple[str, Callable[[], Estimator]]]
-) -> list[tuple[str, str]]:
-    found = []
-    for name, make in ways:
-        try:
-            network.verify(item)
-            make().close()
-        except EstimatorError as error:
-            found.append((name, str(error)))
+    def hear(line: str) -> None:
+        # A card that fails is no error: the CPU's estimator comes, after this line.
+        if line.startswith(passed_over):
+            faults.append(line.removeprefix(passed_over))
         else:
-            found.append((name, ""))
-    return found
+            _say(line)
+
+    try:
+        open_estimator(f"{engine}:{item.path}", say=hear).close()
+    except EstimatorError as error:
+        return str(error)
+    return faults[0] if faults else ""
 
 
 def build_plans(name: str | None, targets: str | None, size: str | None, frame: str | None = None) -> int:
     """Prints the path of each plan, one a line; everything else goes to stderr. `frame`: a camera's size, for
     which everything from its bytes on is compiled, as `--engine tensorrt` does at its first frame."""
-    wanted = build.parse_targets(targets)
+    wanted = build.parse_targets(targets) if targets is not None else None
     if frame is not None and size is not None:
         raise UsageError(
             "--size with --frame", todo="one of them: the network's size follows from the frame's"
@@ -77,6 +70,13 @@ def build_plans(name: str | None, targets: str | None, size: str | None, frame: 
     network.verify(found)
     make = _maker(found, size, frame)
     library = trt_library.require()
+    wanted = wanted or build.usual_targets(library)
+    for target in wanted:
+        build.check_target(library, target)
+    own = [target for target in wanted if target not in build.usual_targets(library)]
+    if frame is not None and own:
+        used = " and ".join(build.usual_targets(library))
+        _say(f"--target {','.join(own)} is for programs of your own: `run` uses plans for {used}")
     _say(f"compiling with {library.title}")
     for target in wanted:
         label = f"{found.name} for {target}"

@@ -43,7 +43,7 @@ def _print_ways(ways: list[tuple[str, str]], indent: int) -> None:
 def _imported() -> None:
     """The user's own networks, and the cards that are ready for well-known ones."""
     from ..geometry import imported, network
-    from .engines import backends_of_imported
+    from .engines import backends
 
     for name in imported.find():
         try:
@@ -55,7 +55,7 @@ def _imported() -> None:
         size = item.path.stat().st_size / 1e6
         about = card.texts.get("description", "your own")
         print(f"  {name:24} {size:5.1f} MB  {about}: --engine auto:{name}")
-        _print_ways(backends_of_imported(item), 26)
+        _print_ways(backends(item), 26)
     print("your own networks: `engines import FILE.onnx --depth, --normal or --matte`; ready-made cards for:")
     for name, card in imported.known().items():
         print(f"  {name:24} {', '.join(card.outputs)}: {card.texts.get('title', '')}")
@@ -109,6 +109,8 @@ def cameras() -> int:
         print(f"{camera.index}  {camera.path}  {camera.name}{note}")
         for item in camera.formats:
             print(f"     {item}")
-    if not found:
+    if not found and not sys.platform.startswith("linux"):
+        print("cameras are not listed on this system; `live-relight run --source camera:0` opens the first")
+    elif not found:
         print("no camera found; `live-relight run --source demo` plays a bundled clip")
     return 0

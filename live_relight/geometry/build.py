@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..assets import folder
+from ..assets import PACKAGE
 from ..core.errors import EstimatorError, UsageError, nearest
 from ..core.paths import read_whole, reason
 from ..core.toml import read_toml
@@ -28,11 +28,13 @@ AMPERE, CURRENT = "ampere", "current"
 TARGETS = (AMPERE, "sm75", "sm80", "sm86", "sm89", "sm120", "sm121", CURRENT)
 """`ampere`: one plan for every card from Ampere (RTX 30) on; `smNN`: for that compute capability alone;
 `current`: for the card in this machine."""
-DEFAULT_TARGETS = (AMPERE, "sm75")
-"""Together every card that the library runs on: Turing (RTX 20) needs a plan of its own."""
+EVERY_CARD = (AMPERE, "sm75")
+"""Together every card that TensorRT for RTX runs on: Turing (RTX 20) needs a plan of its own."""
 HALF = "float16"
 """Precision of a plan; the other is 'as given', for what a network's own file says."""
 LARGEST_ONNX = 2_000_000_000
+INSTALLED = PACKAGE / "_data" / "engines"
+"""Where networks are in an installed package; in a checkout there is no such folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,18 @@ class Source:
     precision: str
 
 
-def parse_targets(text: str | None) -> tuple[str, ...]:
-    """'sm86,sm89' to its parts, each once; None: DEFAULT_TARGETS. Raises UsageError."""
-    words = text.lower().replace(" ", "").split(",") if text is not None else list(DEFAULT_TARGETS)
+def parse_targets(text: str) -> tuple[str, ...]:
+    """'sm86,sm89' to its parts, each once. Raises UsageError."""
+    words = text.lower().replace(" ", "").split(",")
     for word in words:
         if word not in TARGETS:
             raise UsageError("--target", f"'{word}'", todo=nearest(word, TARGETS))
     return tuple(dict.fromkeys(words))
+
+
+def usual_targets(library: Library) -> tuple[str, ...]:
+    """What plans are compiled for where nobody says, and all that `--engine tensorrt` uses."""
+    return (CURRENT,) if library.name == "tensorrt" else EVERY_CARD
 
 
 def source_of(network: Network) -> Source:
@@ -101,9 +108,10 @@ def build(
 
 
 def place(network: Network) -> str:
-    """Tells networks of one name apart in plans' keys: '' for a shipped one, else six letters of a sum of its
-    path. So one in another folder is another one, and a new version in the same place is not."""
-    if network.path.parent == folder("engines"):
+    """Tells networks of one name apart in plans' keys: '' for one of the installed package, else six letters
+    of a sum of its path. So one in another folder, such as a checkout's, is another one, and a new version in
+    the same place is not."""
+    if network.path.parent == INSTALLED:
         return ""
     return hashlib.sha256(os.fsencode(network.path.resolve())).hexdigest()[:6]
 
@@ -184,8 +192,10 @@ def check_target(library: Library, target: str) -> None:
     if library.name == "tensorrt" or target == CURRENT:
         fault = cards.find().fault
         if fault:
-            todo = f"--target {AMPERE}" if library.name == "tensorrt_rtx" else ""
-            raise EstimatorError(f"--target {target}", fault, "a card in this machine", todo)
+            classical = library.name == "tensorrt"  # which needs a card whatever the target
+            what = f"compiling with {library.title}" if classical else f"--target {target}"
+            todo = "" if classical else f"--target {AMPERE}"
+            raise EstimatorError(what, fault, "a card in this machine", todo)
 
 
 def resolved(target: str) -> str:

@@ -123,8 +123,8 @@ class FallbackEstimator:
         return found if found is not None else self._behind().estimate(image, share)
 
     def card_ms(self, image: Image) -> dict[str, float]:
-        """Milliseconds that the card needs for a frame by its own clock (tensorrt.py); empty where nothing
-        can tell. To be called where frames come from, between two. Raises EstimatorError."""
+        """Milliseconds that a frame needs by the card's own clock, and of the processor (Lane.card_ms); empty
+        where nothing can tell. To be called where frames come from, between two. Raises EstimatorError."""
         ask = getattr(self._helper.estimator, "card_ms", None) if self._helper is not None else None
         return dict(ask(image)) if ask is not None else {}
 

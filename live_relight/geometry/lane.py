@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import statistics
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,10 @@ ALIGNED = 256
 """Bytes: where an output may start."""
 
 
+class PlanRefusedError(EstimatorError):
+    """The library does not take the plan, or its file is gone: another one may do."""
+
+
 class Lane:
     """One frame size: its plan on the card, its buffers, and how a frame is started. Not for two threads at
     once."""
@@ -41,6 +46,7 @@ class Lane:
         form: Job,
         graphs: bool,
     ) -> None:
+        """Raises PlanRefusedError, and EstimatorError for everything else."""
         self._device, self._library, self._what = device, library, f"plan {plan.name}"
         self._arena = cuda.Arena(device)
         self._engine: Any = None
@@ -54,7 +60,9 @@ class Lane:
         """While it is, what `held` gave stands for nothing: the stream is busy with something else."""
         library.log.clear()
         try:
-            self._engine = self._needed(runtime.deserialize_cuda_engine(_bytes(plan)))
+            self._engine = runtime.deserialize_cuda_engine(_bytes(plan))
+            if self._engine is None:
+                raise PlanRefusedError(*self._refusal())
             self._context = self._needed(self._new_context(plan, graphs))
             self._place(form)
             self._start(graphs)
@@ -66,21 +74,14 @@ class Lane:
     def run(self, image: Image, patience: float) -> dict[str, Any]:
         """The outputs by name, in memory that nobody else has. Raises EstimatorError."""
         self._frame += 1
-        np.copyto(self._above, image)
-        if self._graph is not None:
-            self._device.call("cudaGraphLaunch", self._graph, self._device.stream)
-        else:
-            self._enqueue()
+        self._begin(image)
         cuda.wait(self._device, self._event, patience)
-        block = self._below.copy()
-        return {
-            name: block[start : start + size].view(kind).reshape(shape)
-            for name, (start, size, shape, kind) in self._parts.items()
-        }
+        return self._taken()
 
     def card_ms(self, image: Image, patience: float, times: int) -> dict[str, float]:
-        """Medians of what the card needs for a frame by its own clock, step by step: 'network' with all that
-        is compiled around it, 'copies' up and down. Raises EstimatorError."""
+        """Medians of what a frame needs, step by step. By the card's own clock: 'network' with all that is
+        compiled around it, 'copies' up and down. 'host': what the processor does for it, as in `run`, without
+        the waiting. Raises EstimatorError."""
         np.copyto(self._above, image)
         marks = [self._arena.event(timed=True) for _ in range(4)]
         taken = []
@@ -89,7 +90,32 @@ class Lane:
             cuda.wait(self._device, self._event, patience)
             taken.append([cuda.elapsed(self._device, a, b) for a, b in pairwise(marks)])
         up, network, down = (statistics.median(part) for part in zip(*taken, strict=True))
-        return {"network": network, "copies": up + down}
+        host = statistics.median(self._host_seconds(image, patience) for _ in range(times))
+        return {"network": network, "copies": up + down, "host": host * 1e3}
+
+    def _host_seconds(self, image: Image, patience: float) -> float:
+        start = time.perf_counter()
+        self._begin(image)
+        spent = time.perf_counter() - start
+        cuda.wait(self._device, self._event, patience)
+        start = time.perf_counter()
+        self._taken()
+        return spent + time.perf_counter() - start
+
+    def _begin(self, image: Image) -> None:
+        np.copyto(self._above, image)
+        if self._graph is not None:
+            self._device.call("cudaGraphLaunch", self._graph, self._device.stream)
+        else:
+            self._enqueue()
+
+    def _taken(self) -> dict[str, Any]:
+        """What came out, copied."""
+        block = self._below.copy()
+        return {
+            name: block[start : start + size].view(kind).reshape(shape)
+            for name, (start, size, shape, kind) in self._parts.items()
+        }
 
     def held(self, arrays: tuple[Any, ...]) -> interop.Held:
         """The last frame as it lies on the card. `arrays`: what a Geometry was made of: its normal, depth,
@@ -192,12 +218,16 @@ class Lane:
     def _needed(self, thing: Any) -> Any:
         """What the library gave; it says None or False where it failed, and why in its log."""
         if thing is None or thing is False:
-            raise EstimatorError(self._what, build.last_said(self._library), "a plan that runs on this card")
+            raise EstimatorError(*self._refusal())
         return thing
+
+    def _refusal(self) -> tuple[str, str, str]:
+        """An error's what, got and expected."""
+        return self._what, build.last_said(self._library), "a plan that runs on this card"
 
 
 def _bytes(plan: Path) -> bytes:
     try:
         return read_whole(plan, plans.LARGEST)
     except OSError as error:
-        raise EstimatorError(f"plan {plan}", reason(error), "a file that can be read") from None
+        raise PlanRefusedError(f"plan {plan}", reason(error), "a file that can be read") from None

@@ -15,7 +15,8 @@ from typing import Any
 from ..core.errors import EstimatorError, LiveRelightError
 from ..core.frames import Image
 from . import build, cuda, lane
-from .lane import Lane
+from .lane import Lane, PlanRefusedError
+from .plans import discard
 from .shapes import Job
 from .trt_library import Library
 
@@ -36,11 +37,19 @@ class Lanes:
     another. After a failure every later call fails at once: what the card still does with the buffers is not
     known."""
 
-    def __init__(self, title: str, library: Library, device: cuda.Device, plans: Plans, graphs: bool) -> None:
+    def __init__(
+        self,
+        title: str,
+        library: Library,
+        device: cuda.Device,
+        plans: Plans,
+        graphs: bool,
+        say: Callable[[str], None],
+    ) -> None:
         """`title` names the network in errors; `graphs` False: every step of every frame is started on its
-        own. Raises EstimatorError, with the device closed."""
+        own; `say` gets a line when a plan is made again. Raises EstimatorError, with the device closed."""
         self.title, self.library, self.device = title, library, device
-        self._plans, self._graphs = plans, graphs
+        self._plans, self._graphs, self._say = plans, graphs, say
         self._lanes: OrderedDict[tuple[int, int], Lane] = OrderedDict()
         self._failed: EstimatorError | None = None
         try:
@@ -85,8 +94,7 @@ class Lanes:
             self._hide(True)  # frames may come from elsewhere meanwhile, and are shaded in another thread
             while len(self._lanes) >= SIZES:
                 self._lanes.popitem(last=False)[1].close()
-            form, plan = self._plans(frame)
-            self._lanes[frame] = self._started(plan, form)
+            self._lanes[frame] = self._new(frame)
             self._hide(False)
         self._lanes.move_to_end(frame)
         return self._lanes[frame]
@@ -95,12 +103,25 @@ class Lanes:
         for one in self._lanes.values():
             one.hidden = hidden
 
+    def _new(self, frame: tuple[int, int]) -> Lane:
+        """A lane that has run. A plan that looks whole in the cache and is refused is made again, once."""
+        form, plan = self._plans(frame)
+        try:
+            return self._started(plan, form)
+        except PlanRefusedError as error:
+            self._say(f"{error}; compiling it again")
+        discard(plan)
+        form, plan = self._plans(frame)
+        return self._started(plan, form)
+
     def _started(self, plan: Path, form: Job) -> Lane:
         """A lane that has run; without the library's graphs where it does not run with them."""
         args, start = (self.device, self.library, self._runtime, plan, form), time.monotonic()
         if self._graphs:
             try:
                 return Lane(*args, graphs=True)
+            except PlanRefusedError:  # which has nothing to do with graphs
+                raise
             except Exception:  # what is wrong with more than graphs, the second one says
                 if time.monotonic() - start >= lane.FIRST:
                     raise  # a card that hangs would hang as long again

@@ -198,6 +198,14 @@ def header_faults(plan: bytes, library: Library) -> tuple[str, ...]:
     return tuple(name for name, bit in names.items() if int(bit) & int(found))
 
 
+def discard(plan: Path) -> None:
+    """Removes a plan that counts as whole and is of no use, with what is beside it, so that `obtain` makes
+    another one. One that cannot be removed stays."""
+    for path in (plan, plan.with_suffix(".json"), plan.with_suffix(KERNELS)):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def load_kernels(plan: Path) -> bytes:
     """What was kept beside a plan, b'' where there is nothing whole. Whether it fits this card and driver the
     library looks at itself."""

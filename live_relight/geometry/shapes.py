@@ -16,6 +16,8 @@ WIDEST = 2048
 """Longest side that a plan may be compiled for."""
 CHANNELS = {"normal": 3, "depth": 1, "alpha": 1}
 """What comes out, [1, channels, height, width]; `image` with 3 goes in. All float32."""
+OPTIONAL = {"shading": 1}
+"""What may come out as well."""
 
 Layout = Mapping[str, tuple[tuple[int, ...], type]]
 """Shape and type of every output, by name."""
@@ -79,10 +81,12 @@ def check_network(network: Any, api: Any, what: str, shapes: Shapes) -> None:
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     found = {tensor.name: (_shape(tensor)[1:2], tensor.dtype) for tensor in (*inputs, *outputs)}
-    wanted = {name: ((channels,), api.DataType.FLOAT) for name, channels in {"image": 3, **CHANNELS}.items()}
+    channels = {"image": 3, **CHANNELS, **{name: n for name, n in OPTIONAL.items() if name in found}}
+    wanted = {name: ((count,), api.DataType.FLOAT) for name, count in channels.items()}
     if [tensor.name for tensor in inputs] != ["image"] or found != wanted:
         said = ", ".join(f"{t.name} {_shape(t)} {t.dtype.name}" for t in (*inputs, *outputs))
-        expected = "float32 input 'image' (3 channels), outputs 'normal' (3), 'depth' (1), 'alpha' (1)"
+        given = "outputs 'normal' (3), 'depth' (1), 'alpha' (1), and 'shading' (1) or none"
+        expected = f"float32 input 'image' (3 channels), {given}"
         raise EstimatorError(what, said, expected)
     h, w = _shape(inputs[0])[2:4]
     if any(h not in (-1, size[1]) or w not in (-1, size[0]) for size in (shapes.smallest, shapes.largest)):

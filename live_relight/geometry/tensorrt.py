@@ -32,7 +32,8 @@ OLDEST_CAPABILITY = (7, 5)
 
 
 def target_for(library: Library, card: cards.Card) -> str:
-    """What to compile for a card in this machine. Raises EstimatorError for one that is too old."""
+    """What to compile for a card in this machine, one of build.usual_targets. Raises EstimatorError for one
+    that is too old."""
     if card.capability < OLDEST_CAPABILITY:
         raise EstimatorError(card.name, card.target, "a card of Turing (RTX 20) or newer")
     if library.name == "tensorrt":
@@ -110,7 +111,7 @@ class TensorRtEstimator:
         """`target`: what plans are compiled for; `say`: gets a line when one is; `graphs`: as for Lanes."""
         self.name = f"tensorrt {network.name} ({library.title}, {device.name})"
         self._network, self._library, self._target, self._say = network, library, target, say
-        self._lanes = Lanes(self.name, library, device, self._plan, graphs)
+        self._lanes = Lanes(self.name, library, device, self._plan, graphs, say)
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         way, found = self._lanes.run(image)
@@ -119,7 +120,7 @@ class TensorRtEstimator:
         return Geometry(*arrays, resident=way.held(arrays))
 
     def card_ms(self, image: Image) -> dict[str, float]:
-        """Milliseconds by the card's own clock, as Lane.card_ms. Raises EstimatorError."""
+        """Milliseconds, as Lane.card_ms. Raises EstimatorError."""
         return self._lanes.card_ms(image)
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ class ImportedOnCard:
         self.card = net.card
         self._network, self._net, self._library, self._target, self._say = network, net, library, target, say
         title = f"tensorrt {network.name} ({library.title}, {device.name})"
-        self._lanes = Lanes(title, library, device, self._plan, graphs)
+        self._lanes = Lanes(title, library, device, self._plan, graphs, say)
 
     def maps(self, image: Image, share: float = 1.0) -> dict[str, Map]:
         """As ForeignNetwork.maps. Raises EstimatorError."""

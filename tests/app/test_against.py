@@ -1,4 +1,4 @@
-"""`bench --against`: networks of others' sizes on the same frames."""
+"""`bench`: what it says of the card; `--against`: networks of others' sizes on the same frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import onnx
 import pytest
 
 from live_relight.cli import main
-from live_relight.commands import against, peers
-from live_relight.core.errors import LiveRelightError, UsageError
+from live_relight.commands import against, bench, peers
+from live_relight.core.errors import EstimatorError, LiveRelightError, UsageError
 from live_relight.core.frames import Geometry, Image
 from live_relight.geometry.analytic import AnalyticEstimator
+from live_relight.shade import ways
+from live_relight.shade.opengl import OpenGLShader
 from tests.engines.nets import small_network
 
 SIZES = {"midas-small": 21e6, "depth-anything-252": 25e6, "depth-anything-518": 25e6}
@@ -82,6 +84,60 @@ def test_without_the_option_nothing_is_added(tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
     assert main([*BENCH, "--json", str(target)]) == 0
     assert "against" not in json.loads(target.read_text())
+
+
+class OnCard(AnalyticEstimator):
+    """Has a card that tells what it takes."""
+
+    def card_ms(self, image: Image) -> dict[str, float]:
+        assert image.shape == (180, 320, 3)
+        return {"network": 0.71234, "copies": 0.1, "host": 0.05001}
+
+
+class Fails(AnalyticEstimator):
+    def card_ms(self, image: Image) -> dict[str, float]:
+        raise EstimatorError("a card", "fallen off the bus", "a card that works")
+
+
+def test_what_card_and_processor_take_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "bench.json"
+    said = "on the card, by its own clock: network 0.712 ms, copies 0.1 ms; the processor's part: 0.05 ms\n"
+    for make, found, line in (
+        (OnCard, {"network": 0.712, "copies": 0.1, "host": 0.05}, said),
+        (Fails, {}, ""),
+        (AnalyticEstimator, {}, ""),
+    ):
+        monkeypatch.setattr(bench, "open_estimator", lambda engine, make=make: make("sphere"))
+        assert main([*BENCH, "--json", str(target)]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(target.read_text())["card_ms"] == found
+        assert line in out
+        assert ("on the card" in out) == bool(line)
+        assert ("fallen off the bus" in err) == (make is Fails)
+
+
+def test_which_way_geometry_goes_to_the_light_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "bench.json"
+    assert main([*BENCH, "--engine", "analytic", "--json", str(target)]) == 0
+    found = json.loads(target.read_text())["geometry_to_light"]
+    assert found["way"] in {*found["ms"], ways.CPU}
+    assert found["ms"].keys() | found["not_used"].keys() <= set(ways.WAYS)
+    assert f"geometry to light: {found['way']}" in capsys.readouterr().out
+
+    report = ways.ToLight(ways.UPLOAD, {ways.UPLOAD: 1.23456, ways.CPU: 4.1}, {ways.INTEROP: "no such card"})
+    monkeypatch.setattr(OpenGLShader, "to_light", property(lambda self: report))
+    assert main([*BENCH, "--engine", "analytic", "--json", str(target)]) == 0
+    assert json.loads(target.read_text())["geometry_to_light"] == {
+        "way": "upload + GL",
+        "ms": {"upload + GL": 1.235, "CPU": 4.1},
+        "not_used": {"CUDA-GL interop": "no such card"},
+    }
+    line = "geometry to light: upload + GL (1.23 ms; CPU 4.10 ms; no CUDA-GL interop: no such card)\n"
+    assert line in capsys.readouterr().out
 
 
 class Noting(AnalyticEstimator):

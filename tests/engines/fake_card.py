@@ -232,6 +232,8 @@ class FakeApi:
         self.runs = 0
         self.refuses = ""
         """'engine': plans are refused; 'graphs': contexts with graphs; 'run': every frame."""
+        self.refused = list[bytes]()
+        """Plans that are refused whatever `refuses` says, each once: it leaves the list."""
         self.kernels: list[bytes] = []
         """What runtime caches were given."""
         self.contexts: list[Any] = []
@@ -244,6 +246,9 @@ class FakeApi:
                 pass
 
             def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
+                if plan in api.refused:
+                    api.refused.remove(plan)
+                    return None
                 return None if api.refuses == "engine" else Engine(api, plan)
 
         self.Runtime = Runtime

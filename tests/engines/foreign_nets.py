@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import onnx
@@ -138,17 +139,17 @@ def omnidata() -> StandIn:
     return StandIn([("output", "normal", steps, (1, 3, 384, 384))], "input", (384, 384))
 
 
-def david() -> StandIn:
-    """Depth, normals and foreground at 512 x 512, from BGR."""
-    depth = [("Neg", None), ("Mul", 3.0)]
-    return StandIn(
-        [
-            ("o1", "depth", depth, (1, 512, 512)),
-            ("o2", "normal", [("Mul", 1.1)], (1, 3, 512, 512)),
-            ("o3", "alpha", [], (1, 1, 512, 512)),
-        ],
-        "x", (512, 512), bgr=True,
-    )  # fmt: skip
+DAVID: dict[str, tuple[str, Sequence[tuple[str, object]], tuple[int | str, ...]]] = {
+    "depth": ("depth", [("Neg", None), ("Mul", 3.0)], (1, 512, 512)),
+    "normal": ("normal", [("Mul", 1.1)], (1, 3, 512, 512)),
+    "matte": ("alpha", [], (1, 1, 512, 512)),
+}
+
+
+def david(*tasks: str) -> StandIn:
+    """Depth, normals, foreground, or those of them that are named, at 512 x 512, from BGR."""
+    outputs = [(f"o{index}", *DAVID[task]) for index, task in enumerate(tasks or DAVID, 1)]
+    return StandIn(outputs, "x", (512, 512), bgr=True)
 
 
 KNOWN: dict[str, tuple[str, Callable[[], StandIn]]] = {
@@ -157,5 +158,8 @@ KNOWN: dict[str, tuple[str, Callable[[], StandIn]]] = {
     "dsine": ("dsine.onnx", dsine),
     "omnidata-normal": ("omnidata_dpt_normal_v2.onnx", omnidata),
     "david-multitask": ("multi-task-model-vitb16_384.onnx", david),
+    "david-base-depth": ("depth-model-vitb16_384.onnx", partial(david, "depth")),
+    "david-base-normal": ("normal-model-vitb16_384.onnx", partial(david, "normal")),
+    "david-base-matte": ("foreground-segmentation-model-vitb16_384.onnx", partial(david, "matte")),
 }
 """Ready-made card: the name that a file goes by, and a stand-in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -61,4 +62,15 @@ def small_network(
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
+    return bytes(model.SerializeToString())
+
+
+def with_shading(data: bytes, gain: float = 1.0, name: str = "shading") -> bytes:
+    """Adds the fourth output, `gain` times the log of the depth, to a small_network."""
+    model = onnx.load_model_from_string(data)
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(gain), "gain"))
+    model.graph.node.append(helper.make_node("Log", ["depth"], ["log3"]))
+    model.graph.node.append(helper.make_node("Mul", ["log3", "gain"], [name]))
+    shape = [1, 1, "height", "width"]
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     return bytes(model.SerializeToString())

@@ -12,7 +12,7 @@ import pytest
 from live_relight.cli import main
 from live_relight.core.errors import EstimatorError, UsageError
 from live_relight.geometry import build, cards, network, plans, shapes
-from tests.engines.nets import small_network
+from tests.engines.nets import small_network, with_shading
 from tests.engines.place import ROOT, library, needs_wheels
 from training import half
 
@@ -116,6 +116,16 @@ def test_networks_that_do_not_fit_are_refused_with_the_reason(tmp_path: Path) ->
 
 
 @needs_wheels
+def test_a_network_that_tells_the_light_as_well_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(with_shading(small_network()))
+    assert b"shading" in compiled(path, "ampere")
+    path.write_bytes(with_shading(small_network(), name="colour"))
+    with pytest.raises(EstimatorError, match=r"colour .*'shading' \(1\) or none"):
+        compiled(path, "ampere")
+
+
+@needs_wheels
 def test_turing_without_float16_is_said_to_need_it(tmp_path: Path) -> None:
     """The network multiplies matrices, which Turing does in float16 alone."""
     path = tmp_path / "mine.onnx"
@@ -143,14 +153,6 @@ def test_sizes_between_smallest_and_largest_are_taken_and_others_not() -> None:
 def test_sizes_that_are_refused(size: str) -> None:
     with pytest.raises(UsageError, match="--size"):
         shapes.shapes_for(network.find_network(), size)
-
-
-def test_targets_are_named_once_and_checked() -> None:
-    assert build.parse_targets(None) == ("ampere", "sm75")
-    assert build.parse_targets("SM89, sm86,sm89") == ("sm89", "sm86")
-    for text, said in (("sm98", "did you mean 'sm89'"), ("", "known: ampere"), ("sm86,", "known: ampere")):
-        with pytest.raises(UsageError, match=said):
-            build.parse_targets(text)
 
 
 @needs_wheels
@@ -280,6 +282,7 @@ def test_bar_is_shown_on_a_terminal(tmp_path: Path) -> None:
 
 
 @needs_wheels
+@NO_CARD
 def test_doctor_says_which_library_and_why_it_is_not_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

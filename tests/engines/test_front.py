@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import helper
 
 from live_relight.core.errors import EstimatorError
 from live_relight.core.frames import Geometry, Image
@@ -21,7 +20,7 @@ from live_relight.geometry import build, front, fuse, graph, network, plans
 from live_relight.geometry.onnx import OnnxEstimator
 from live_relight.resize import resized
 from tests.engines import pictures
-from tests.engines.nets import small_network
+from tests.engines.nets import small_network, with_shading
 from tests.engines.place import ROOT, library, needs_wheels
 
 SIZES = [(1280, 720), (640, 480), (1920, 1080), (701, 523), (480, 854)]
@@ -120,16 +119,6 @@ def test_steps_are_those_of_resized() -> None:
         found = graph.steps(form.frame, form.small)
         assert not found or found[-1][0] == form.small
         assert all(how in (graph.HALF, graph.AREA) for _, how in found[:-1])
-
-
-def with_shading(data: bytes) -> bytes:
-    """Adds the fourth output: the log of the depth will do."""
-    model = onnx.load_model_from_string(data)
-    model.graph.node.append(helper.make_node("Log", ["depth"], ["shading"]))
-    model.graph.output.append(
-        helper.make_tensor_value_info("shading", onnx.TensorProto.FLOAT, [1, 1, "height", "width"])
-    )
-    return bytes(model.SerializeToString())
 
 
 def test_shading_is_passed_on_as_the_cpu_does(tmp_path: Path) -> None:

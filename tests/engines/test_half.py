@@ -14,7 +14,7 @@ import skimage.data
 from onnx import TensorProto, numpy_helper
 
 from live_relight.geometry import network
-from tests.engines.nets import small_network
+from tests.engines.nets import small_network, with_shading
 from training import half
 
 
@@ -37,9 +37,8 @@ def shipped(request: pytest.FixtureRequest) -> tuple[network.Network, Path]:
 def test_shipped_half_agrees_with_float32(shipped: tuple[network.Network, Path], root: Path) -> None:
     single, short = (path.read_bytes() for path in (shipped[0].path, shipped[1]))
     found = half.differences(single, short, pictures(root), half.sizes_of(shipped[0].stride))
-    assert found["normal"] <= 0.5  # degrees
-    assert found["depth"] <= 0.005
-    assert found["alpha"] <= 0.005
+    assert {"normal", "depth", "alpha"} <= found.keys()
+    assert all(value <= half.LIMITS[name] for name, value in found.items()), found
     assert found["normal"] > 0, "the same network twice"
 
 
@@ -104,6 +103,16 @@ def test_a_network_that_float16_cannot_hold_is_refused(
     path.write_bytes(b"not a network")
     assert half.main([str(path)]) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_shading_is_compared_where_it_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "small.onnx"
+    path.write_bytes(with_shading(small_network()))
+    card = tomllib.loads(half.write_half(path).with_suffix(".toml").read_text())
+    assert 0 < card["half_shading_mean"] <= half.LIMITS["shading"]
+    path.write_bytes(with_shading(small_network(), gain=100.0))
+    assert half.main([str(path)]) == 1
+    assert "'shading': 0." in capsys.readouterr().err
 
 
 def test_model_that_is_given_is_not_changed() -> None:

@@ -109,6 +109,21 @@ def test_without_packages_it_says_what_to_install(tmp_path: Path) -> None:
 
 
 @needs_wheels
+@pytest.mark.parametrize("absent", [("cuda",), ("cuda", PAIR, "tensorrt")], ids=["cuda", "everything"])
+def test_without_packages_the_cpu_runs(absent: tuple[str, ...], tmp_path: Path) -> None:
+    bare = packages_without(tmp_path / "bare", *absent)
+    assert "None" in python("import importlib.util as u; print(u.find_spec('cuda'))", bare).stdout
+    words = ["run", "--source", "demo", "--sink", "null", "--frames", "3", "--size", "320x180"]
+    for engine in ("auto", "onnx"):
+        command = [*words, "--engine", engine]
+        done = python(f"import sys; from live_relight.cli import main; sys.exit(main({command}))", bare)
+        assert done.returncode == 0, done.stderr
+        assert " base (ONNX Runtime " in done.stderr + done.stdout
+    said = "from live_relight.geometry import tensorrt; print(tensorrt.fault(everything=True))"
+    assert "no package cuda-bindings" in python(said, bare).stdout
+
+
+@needs_wheels
 def test_half_of_the_pair_is_not_enough(tmp_path: Path) -> None:
     done = python(LOOK, packages_without(tmp_path / "bare", "tensorrt"))
     assert "tensorrt-rtx-cu13-bindings is not installed" in done.stdout

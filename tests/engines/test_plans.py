@@ -184,7 +184,18 @@ def test_networks_of_one_name_in_two_folders_keep_their_plans(cache: Path, tmp_p
     build.build(nets[0], "ampere", size, library(), lines.append)
     assert not paths[0].exists(), "a new version in the same place replaces the old one"
     assert paths[1].exists()
-    assert build.place(network.find_network()) == ""
+
+
+def test_only_the_installed_packages_networks_have_no_place() -> None:
+    """Two checkouts do not remove each other's plans."""
+    net = network.find_network()
+    folders = (build.INSTALLED, ROOT / "engines", ROOT.parent / "other" / "engines")
+    places = [build.place(replace(net, path=folder / "base.onnx")) for folder in folders]
+    assert build.INSTALLED == ROOT / "live_relight" / "_data" / "engines"
+    assert places[0] == ""
+    assert re.fullmatch(r"\w{6}", places[1])
+    assert len(set(places)) == 3
+    assert build.place(net) == places[1]
 
 
 def test_a_plan_is_used_from_a_cache_that_can_only_be_read(
@@ -269,7 +280,7 @@ def start_build(cache: Path) -> subprocess.Popen[str]:
 
 def shipped_key() -> plans.Key:
     """Of what `start_build` compiles, but for what does not matter to its lock."""
-    return key_of(network=network.DEFAULT, target="sm86")
+    return key_of(network=network.DEFAULT, target="sm86", place=build.place(network.find_network()))
 
 
 def test_two_builders_at_once_compile_once(cache: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from live_relight.geometry.fallback import FallbackEstimator
 from live_relight.geometry.network import Network, find_network, list_networks
 from live_relight.geometry.onnx import OnnxEstimator
 from live_relight.geometry.race import open_on_card
+from tests.engines import pictures
 from tests.engines.nets import small_network
 
 ABSENT = [provider for provider in providers.ORDER if provider not in providers.available()]
@@ -428,6 +429,44 @@ def test_list_says_what_runs_a_network_here(small: Network, tmp_path: Path) -> N
     assert done.stdout.count("runs here with: onnx, openvino") == len(list_networks())
     order = ", ".join(("tensorrt", *providers.NAMES))
     assert f"the first of {order} that works, else onnx" in done.stdout
+
+
+@pytest.mark.skipif(not ABSENT, reason="this ONNX Runtime has every provider")
+def test_list_says_which_card_is_there_and_fails(
+    small: Network, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One whose library is listed and does not start; one that starts and gives something else."""
+    twin = replace(TWIN, name=next(name for name in providers.NAMES if name != ABSENT[0].name))
+    monkeypatch.setattr(providers, "ORDER", [ABSENT[0], twin])
+    monkeypatch.setattr(providers, "available", lambda: [ABSENT[0], twin])
+    ways = dict(backends(small))
+    assert ways["onnx"] == ways[twin.name] == ""
+    assert ways[ABSENT[0].name].startswith(f"{ABSENT[0].title}, got a provider that is installed but does")
+    monkeypatch.setattr(race, "_difference", lambda one, other: "differs from the CPU by a lot")
+    assert dict(backends(small))[twin.name] == "differs from the CPU by a lot"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.gpu
+def test_the_first_that_starts_agrees_with_the_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    net, card, why = find_network(), None, ["this ONNX Runtime is for the CPU alone"]
+    for provider in providers.available():
+        try:
+            card = OnnxEstimator(net, provider=provider)
+            break
+        except EstimatorError as error:
+            why.append(str(error))
+    if card is None:
+        pytest.skip("; ".join(why[1:] or why))
+    plain, apart = OnnxEstimator(net), list[float]()
+    for frame in pictures.thirty_two():
+        found, slow = card.estimate(frame), plain.estimate(frame)
+        cosine = np.clip((found.normal.astype(float) * slow.normal).sum(-1), -1, 1)
+        apart.append(float(np.degrees(np.arccos(cosine)).mean()))
+    card.close()
+    with capsys.disabled():
+        print(f"\n{card.name}, normals: mean {np.mean(apart):.3f} degrees, worst {max(apart):.3f}")
+    assert max(apart) < 1.0
 
 
 def test_doctor_tells_a_card_that_failed_from_one_that_is_slower(

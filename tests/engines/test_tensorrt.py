@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 from live_relight.cli import main
+from live_relight.commands.engines import backends
 from live_relight.core.errors import EstimatorError
 from live_relight.core.frames import Geometry, Image
 from live_relight.geometry import (
     build,
     cards,
     cuda,
+    fuse,
     lane,
     network,
     open_estimator,
@@ -119,14 +121,29 @@ def test_everything_is_made_once(place: Place) -> None:
     estimator.close()
 
 
-def test_tells_what_the_card_needs_by_its_own_clock(place: Place) -> None:
+def test_tells_what_the_card_needs_by_its_own_clock(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the processor, which is not charged for waiting: its clock ticks when it is asked, and for an hour
+    while it waits."""
+    now, waited = [0.0], cuda.wait
+
+    def tick(seconds: float = 0.001) -> float:
+        now[0] += seconds
+        return now[0]
+
+    def wait(*args: Any) -> None:
+        tick(3600.0)
+        waited(*args)
+
+    monkeypatch.setattr(lane, "time", SimpleNamespace(perf_counter=tick))
+    monkeypatch.setattr(cuda, "wait", wait)
     plain, frame = OnnxEstimator(place.net), picture(3)
     estimator = FallbackEstimator(place.open(), lambda: plain)
     for _ in range(2):
         estimator.estimate(frame)
         runs, copies = place.api.runs, place.cuda.calls["cudaMemcpyAsync"]
-        assert estimator.card_ms(frame) == {"network": 1.0, "copies": 2.0}
-        assert place.api.runs - runs == 51  # and one frame before, for a size that is new
+        found = estimator.card_ms(frame)
+        assert found == {"network": 1.0, "copies": 2.0, "host": pytest.approx(2.0, abs=1e-3)}
+        assert place.api.runs - runs == 101  # and one frame before, for a size that is new
         assert place.cuda.calls["cudaMemcpyAsync"] - copies >= 100
         assert close_to(estimator.estimate(frame), plain.estimate(frame))
     place.cuda.query = Status.cudaErrorUnknown
@@ -218,6 +235,64 @@ def test_a_start_that_fails_says_why_and_gives_everything_back(place: Place, fau
     assert place.cuda.live == {}
 
 
+def test_a_plan_that_the_library_refuses_is_made_again_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the cache holds for whole."""
+    compiled: list[int] = []
+
+    def compile_plan(library: object, source: build.Source, *rest: object) -> bytes:
+        compiled.append(len(compiled))
+        return source.data
+
+    monkeypatch.setattr(build, "compile_plan", compile_plan)
+    estimator = place.open()
+    estimator.estimate(picture(1))
+    estimator.close()
+    (path,) = plans.cache_folder().glob("*320x240*.plan")
+    place.api.refused = [path.read_bytes()]
+    before, lines = len(compiled), len(place.lines)
+    estimator = place.open()
+    plain = OnnxEstimator(place.net)
+    assert close_to(estimator.estimate(picture(2)), plain.estimate(picture(2)))
+    estimator.close()
+    assert place.api.refused == []
+    assert len(compiled) == before + 1, "it was tried without graphs as well"
+    said = place.lines[lines:]
+    assert said[0].startswith(f"plan {path.name}, got ")
+    assert said[0].endswith("; compiling it again")
+    assert ["compiling it again" in line for line in said] == [True, *[False] * (len(said) - 1)]
+    assert path.exists()
+
+    place.api.refused = [path.read_bytes()] * 2
+    estimator = place.open()
+    for _ in range(2):
+        with pytest.raises(EstimatorError, match="expected a plan that runs on this card"):
+            estimator.estimate(picture(3))
+    assert len(compiled) == before + 2
+    estimator.close()
+    assert place.cuda.live == {}
+
+
+def test_a_plan_that_another_program_removes_before_it_is_read_is_made_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator, obtain, removed = place.open(), plans.obtain, list[Path]()
+
+    def obtained(*args: Any, **more: Any) -> Path:
+        path = obtain(*args, **more)
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        return path
+
+    monkeypatch.setattr(plans, "obtain", obtained)
+    assert close_to(estimator.estimate(picture(1)), OnnxEstimator(place.net).estimate(picture(1)))
+    assert removed[0].exists()
+    assert len([line for line in place.lines if "compiling it again" in line]) == 1
+    estimator.close()
+
+
 class SpeakingLog(Log):
     """Has always something to say."""
 
@@ -289,6 +364,28 @@ def test_is_opened_behind_the_trial(place: Place) -> None:
     (line,) = lines
     assert line.startswith("--engine tensorrt is not used: ")
     assert "\n" not in line
+    assert place.cuda.live == {}
+
+
+def test_list_says_which_plan_a_card_refuses(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A frame is tried; what is said about compiling goes to stderr."""
+
+    def opened(item: network.Network, say: fuse.Say) -> TensorRtEstimator:
+        return TensorRtEstimator(item, place.library, cuda.Device(api=place.cuda), "ampere", say)
+
+    monkeypatch.setattr(trt_library, "look", lambda: (place.library, ()))
+    monkeypatch.setattr(tensorrt, "check", lambda item: None)
+    monkeypatch.setattr(tensorrt, "open_tensorrt", opened)
+    for refuses in ("", "engine"):
+        place.api.refuses = refuses
+        fault = dict(backends(place.net))["tensorrt"]
+        assert ("expected a plan that runs on this card" in fault) == bool(refuses)
+        assert bool(fault) == bool(refuses)
+    out, err = capsys.readouterr()
+    assert not out
+    assert "live-relight: compiling small for frames of 1280x720" in err
     assert place.cuda.live == {}
 
 
@@ -420,7 +517,9 @@ def test_the_real_library_is_asked_and_says_why_not(tmp_path: Path, monkeypatch:
         estimator.estimate(picture(1, (640, 480)))
     estimator.close()
     assert fake.live == {}
-    assert ["compiling" in line for line in lines] == [True, False, True, False]
+    made = [True, False]  # it compiles, and has compiled
+    assert ["compiling" in line for line in lines] == [*made, *made, True, *made]
+    assert lines[4].endswith("; compiling it again")
 
 
 @needs_wheels
@@ -489,8 +588,6 @@ print([n for n in sys.modules if n.startswith(heavy) or n == "onnx"])
 @needs_wheels
 @NO_CARD
 def test_list_says_why_not(tmp_path: Path) -> None:
-    from live_relight.commands.engines import backends
-
     assert "no NVIDIA" in dict(backends(network.find_network()))["tensorrt"]
 
 
