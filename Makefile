@@ -10,7 +10,7 @@ BIN := .venv/bin
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
-run: ## install what is missing, then relight: make run ARGS="--source demo --sink file:out.mp4"
+run: ## install what is missing, then relight: make run ARGS="--source demo --frames 120 --sink file:out.mp4"
 	@$(BOOTSTRAP) run
 	@$(BIN)/live-relight run $(ARGS)
 

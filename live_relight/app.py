@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 from . import interrupt
-from .capture import NotedSource, is_picture, open_source
+from .capture import NotedSource, endless, open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
-from .core.errors import LiveRelightError, UsageError
+from .core.errors import UsageError
 from .core.lamps import crowded
 from .core.settings import Settings, parse_size
 from .core.stages import Sink, Source
 from .core.stats import Stats
-from .files import refuse_same
+from .files import check_target, refuse_same
 from .geometry import open_estimator
 from .pipeline import Pipeline
 from .relighter import look_of
+from .reports import Problems, StatsWriter
 from .shade.opengl import OpenGLShader
-from .sinks import check_sink, open_sink
+from .sinks import check_sink, file_of, open_sink
 from .threads import Worker
 
 RECORDERS = ("file", "null")
@@ -90,65 +89,35 @@ def signals() -> Iterator[Signals]:
             signal.signal(number, signal.SIG_IGN if state.arrived else old)
 
 
-class StatsWriter:
-    """JSON lines for programs: one a second and a summary at the end. A disk that fills up ends the
-    statistics, not the picture."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.failure = ""
-        self._path = path
-        self._file: IO[str] | None = None
-        self._next = 0.0
-        if path is not None:
-            try:
-                self._file = path.open("w", encoding="utf-8", buffering=1)
-            except OSError as error:
-                raise LiveRelightError(f"--stats {path}", str(error), "a file that can be written") from None
-
-    def tick(self, stats: Stats, now: float) -> None:
-        if self._file is not None and now >= self._next:
-            self._next = now + 1.0
-            self._write({"time": round(now, 3), "fps_now": round(stats.fps_now, 2), **stats.summary()})
-
-    def finish(self, stats: Stats) -> None:
-        self._write({"summary": True, **stats.summary()})
-        with suppress(OSError):
-            if self._file is not None:
-                self._file.close()
-        self._file = None
-
-    def _write(self, record: dict[str, object]) -> None:
-        if self._file is None or self.failure:
-            return
-        try:
-            self._file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            self.failure = f"--stats {self._path}, got {error.strerror}"
-
-
 def check_outputs(settings: Settings, options: RunOptions) -> None:
-    """What can be known to be wrong before a network is loaded or a camera lights up. Raises UsageError."""
-    files: dict[Path, str] = {}
+    """What can be known to be wrong before a network is loaded or a camera lights up. Raises UsageError, and
+    SinkError for a place that cannot be written."""
+    outputs: list[tuple[str, Path]] = []
     for spec in settings.sink:
         check_sink(spec)
-        if spec.startswith("file:"):
-            path = Path(spec.removeprefix("file:"))
-            refuse_same(path, settings.source, f"--sink {spec}")
-            if path.resolve() in files:
-                raise UsageError(f"--sink {spec}", "the same file twice", "another name for one of them")
-            files[path.resolve()] = spec
+        if path := file_of(spec):
+            outputs.append((f"--sink {spec}", path))
     if options.stats is not None:
-        refuse_same(options.stats, settings.source, f"--stats {options.stats}")
+        outputs.append((f"--stats {options.stats}", options.stats))
+    seen: set[str] = set()
+    for what, path in outputs:
+        refuse_same(path, settings.source, what)
+        place = os.path.realpath(path)
+        if place in seen:
+            raise UsageError(what, "the same file twice", "another name for one of them")
+        seen.add(place)
+    for path in filter(None, map(file_of, settings.sink)):
+        check_target(path)
 
 
 def _check_end(settings: Settings, source: NotedSource, ends: bool) -> None:
-    """A picture never ends: into files alone it would fill the disk. Raises UsageError."""
-    still = Path(settings.source)
-    recorded = any(spec.startswith("file:") for spec in settings.sink)
-    if not ends and recorded and not source.live and still.is_file() and is_picture(still):
+    """What never ends, into files alone, as fast as it goes, would fill the disk. Raises UsageError.
+    (A camera is live: it is there to be stopped.)"""
+    recorded = any(map(file_of, settings.sink))
+    if not ends and recorded and not source.live and (what := endless(source)):
         source.close()
-        todo = f"--frames N, or `live-relight photo {still.name} OUT`"
-        raise UsageError(f"--source {still}", "a picture, which never ends, into a file", todo=todo)
+        todo = "add --frames N" + (", or use `live-relight photo IN OUT`" if what == "a picture" else "")
+        raise UsageError(f"--source {settings.source}", f"{what}, which never ends, into a file", todo=todo)
 
 
 def run(settings: Settings, options: RunOptions) -> int:
@@ -168,11 +137,11 @@ def run(settings: Settings, options: RunOptions) -> int:
         shader = OpenGLShader()
         stack.callback(shader.close)
         source = _open_source(settings, watched)
+        say.say(f"source  {source.name}{_note(source)}")
         _check_end(settings, source, watched or options.frames is not None)
         grabber = Grabber(source, latest_only=source.live or watched)
         stack.callback(grabber.close)
         writer = StatsWriter(options.stats)
-        say.say(f"source  {source.name}{_note(source)}")
         say.say(f"engine  {estimator.name}")
         say.say(f"light   {shader.name}, preset {settings.preset}")
         if crowd := crowded(controls.look()):
@@ -181,7 +150,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing, settings.quality)
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
-        tick = _ticker(controls, writer, say)
+        problems = Problems(pipeline, writer, say.say)
+        tick = _ticker(controls, writer, problems, say)
         state.running = True
         try:
             stats = pipeline.run(
@@ -189,11 +159,9 @@ def run(settings: Settings, options: RunOptions) -> int:
             )
         finally:
             writer.finish(pipeline.stats)
-    problems = [*map(str, pipeline.lost), *filter(None, [writer.failure])]
-    for problem in problems:
-        say.say(f"live-relight: lost on the way: {problem}")
+            problems.tell()
     say.say(summary(stats))
-    if problems:
+    if problems.said:
         return 1
     return STOPPED if state.arrived else 0
 
@@ -245,7 +213,9 @@ def _note(thing: object) -> str:
     return f" - {note}" if note else ""
 
 
-def _ticker(controls: Controls, writer: StatsWriter, say: terminal.StatusLine) -> Callable[[Stats], None]:
+def _ticker(
+    controls: Controls, writer: StatsWriter, problems: Problems, say: terminal.StatusLine
+) -> Callable[[Stats], None]:
     due = 0.0
     shown = controls.state
 
@@ -253,6 +223,7 @@ def _ticker(controls: Controls, writer: StatsWriter, say: terminal.StatusLine) -
         nonlocal due, shown
         now = time.monotonic()
         writer.tick(stats, now)
+        problems.tell()
         state = controls.state
         if now >= due or state is not shown:
             due, shown = now + 0.25, state

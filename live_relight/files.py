@@ -12,6 +12,8 @@ from .core.paths import kind, reason
 
 _NAME_BYTES = 40
 """So much of a file's name goes into its part's: names of 255 bytes leave no room for more."""
+_STEM_BYTES = 200
+"""So much of a file's name stays where words are added to it."""
 _parts = itertools.count()
 
 
@@ -52,6 +54,27 @@ def part_beside(target: Path) -> Path:
     """A name in the same folder for a file that is not whole yet; never the same twice in one process."""
     name = os.fsencode(target.name)[:_NAME_BYTES].decode("utf-8", "ignore")  # no half letters
     return target.with_name(f".{name}.{os.getpid()}.{next(_parts)}.part")
+
+
+def keep_beside(part: Path, target: Path, word: str) -> Path:
+    """Gives what is in `part` a name beside `target` that says what it is ('clip.WORD.mp4', or
+    'clip.WORD-2.mp4' where that is taken: no file is replaced). Returns it; `part` where that fails."""
+    stem = os.fsencode(target.stem)[:_STEM_BYTES].decode("utf-8", "ignore")
+    number = 0
+    while True:
+        number += 1
+        name = target.with_name(f"{stem}.{word}{'' if number == 1 else f'-{number}'}{target.suffix}")
+        try:
+            name.touch(exist_ok=False)  # claims it: a link, which never replaces, cannot be had everywhere
+        except FileExistsError:
+            continue
+        except OSError:
+            return part
+        try:
+            return part.replace(name)
+        except OSError:
+            name.unlink()
+            return part
 
 
 def make_folder(path: Path) -> None:

@@ -18,7 +18,16 @@ from .fit import Fit
 from .grabber import Grabber
 from .v4l2 import CameraInfo, Format, list_cameras
 
-__all__ = ["CameraInfo", "Format", "Grabber", "NotedSource", "is_picture", "list_cameras", "open_source"]
+__all__ = [
+    "CameraInfo",
+    "Format",
+    "Grabber",
+    "NotedSource",
+    "endless",
+    "is_picture",
+    "list_cameras",
+    "open_source",
+]
 
 _WORDS = ("auto", "camera", "demo")
 
@@ -109,6 +118,16 @@ def _demo(fit: Fit, fps: float | None, pace: bool) -> NotedSource:
     from .demo import open_demo
 
     return open_demo(fit, fps=fps, pace=pace)
+
+
+def endless(source: Source) -> str:
+    """What `source` is, for people, where it goes on for ever by itself: 'a picture', 'the demo clip';
+    else ''. A camera or a stream goes on for as long as somebody wants it; that is another thing."""
+    from .picture import StillSource
+
+    if isinstance(source, StillSource):
+        return "a picture"
+    return source.name if getattr(source, "endless", False) else ""
 
 
 def is_picture(path: Path) -> bool:

@@ -23,6 +23,10 @@ _MATRIX = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+_UNTAGGED = (0, 2, 3)
+"""RGB, which YUV cannot be, 'unspecified' and 'reserved'."""
+_HDR = {16: "PQ", 18: "HLG"}
+"""Transfer curves, by their number in H.273."""
 # Without ACCURATE_RND swscale's fast path is off by 4/255; with it, pure colours come back within 2.
 _FLAGS = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
@@ -32,7 +36,7 @@ class Upright:
 
     YUV is converted by the stream's own matrix and range, handed to swscale explicitly. One that says neither
     counts as BT.601 below 720 lines and BT.709 from there on, limited range; that is a guess, the same as
-    players make. HDR transfer curves are not tone-mapped.
+    players make, and `doubts` says so. HDR transfer curves are not tone-mapped; it says that too.
     """
 
     def __init__(self, name: str, aspect: float) -> None:
@@ -62,9 +66,26 @@ class Upright:
         return _turned(image, _display_matrix(frame))
 
 
+def doubts(frame: av.VideoFrame) -> str:
+    """A sentence for people about what is not known or not converted in the colours of a stream; '' where all
+    is well."""
+    said = []
+    if frame.colorspace not in _MATRIX and any(part.is_chroma for part in frame.format.components):
+        got = f"has colour matrix {frame.colorspace}, which is not converted"
+        if frame.colorspace in _UNTAGGED:
+            got = "says no colour matrix"
+        said.append(f"{got}: taken for BT.{'601' if _guess(frame) == Colorspace.ITU601 else '709'}")
+    if curve := _HDR.get(frame.color_trc):
+        said.append(f"HDR ({curve}) is not converted: colours will be pale")
+    return "; ".join(said)
+
+
 def _matrix(frame: av.VideoFrame) -> int:
-    fallback = Colorspace.ITU601 if frame.height < 720 else Colorspace.ITU709
-    return int(_MATRIX.get(frame.colorspace, fallback))
+    return int(_MATRIX.get(frame.colorspace, _guess(frame)))
+
+
+def _guess(frame: av.VideoFrame) -> Colorspace:
+    return Colorspace.ITU601 if frame.height < 720 else Colorspace.ITU709
 
 
 def _range(frame: av.VideoFrame) -> int:

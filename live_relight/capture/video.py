@@ -17,7 +17,7 @@ from live_relight.core.paths import reason
 
 from .fit import Fit, check_size
 from .guard import Guard
-from .upright import Upright
+from .upright import Upright, doubts
 
 NETWORK_TIMEOUT = 10.0
 """Seconds without a byte after which a stream counts as gone."""
@@ -53,9 +53,12 @@ class VideoSource:
         self._is_stream = "://" in self._url
         self.name = name or (f"stream {self._url}" if self._is_stream else f"clip {Path(path).name}")
         self.note = ""
+        """What there is to say about the clip's colours; '' where they are converted as the clip says."""
         self._fit = fit
         self._size: tuple[int, int] | None = None
         self._loop = loop
+        self.endless = loop
+        """True where `read` never comes to an end by itself."""
         self._open()
         self.live = pace or self._endless
         native = self._native
@@ -215,6 +218,8 @@ class VideoSource:
                 damage = error  # one damaged frame: the decoder goes on at the next
                 continue
             for raw in decoded:
+                if self._size is None:
+                    self.note = doubts(raw)
                 # The second step does something only when a stream changes its size: the promised one stays.
                 image = Fit(self._size).apply(self._fit.apply(self._upright.image(raw)))
                 position = self._last + nominal

@@ -37,7 +37,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         clip = VideoSource(source, Fit(), pace=False)
         stack.callback(clip.close)
         relighter = stack.enter_context(Relighter(settings))
-        say_notes(relighter.look, settings)
+        say_notes(relighter.look, settings, clip.note)
         there = target.exists()
         sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
         # A failure leaves nothing half done under OUT's name; an interrupt keeps what is finished.

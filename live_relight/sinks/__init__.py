@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +13,7 @@ from live_relight.core.stages import Sink
 if TYPE_CHECKING:
     from .web import WebSink
 
-__all__ = ["NotedSink", "check_sink", "open_sink"]
+__all__ = ["NotedSink", "check_sink", "file_of", "open_sink"]
 
 _KINDS = ("auto", "vcam", "vcam:DEVICE", "web", "web:PORT", "file:PATH", "null")
 _LATER = ("pipewire", "window")
@@ -41,13 +42,23 @@ def open_sink(spec: str, *, size: tuple[int, int], fps: float, audio_from: Path 
         return VirtualCameraSink(size, fps, detail)
     if kind == "web":
         return _web(detail)
-    if kind == "file":
+    if path := file_of(spec):
         from .file import FileSink
 
-        return FileSink(detail, size, fps, audio_from=audio_from)
+        return FileSink(path, size, fps, audio_from=audio_from)
     from .null import NullSink
 
     return NullSink()
+
+
+def file_of(spec: str) -> Path | None:
+    """The file that the sink `spec` writes; None where it writes none.
+
+    The only reading of a file sink's name: whoever checks it must mean the file that gets written. The
+    shell leaves ~ alone after 'file:', so it is ours to expand; an unknown user's stays, and is no folder.
+    """
+    kind, _, detail = spec.partition(":")
+    return Path(os.path.expanduser(detail)) if kind == "file" and detail else None
 
 
 def check_sink(spec: str) -> None:
@@ -55,10 +66,10 @@ def check_sink(spec: str) -> None:
     kind, _, detail = spec.partition(":")
     if "\0" in spec:
         raise UsageError("the sink", "a NUL character in the name", f"one of {', '.join(_KINDS)}")
-    if kind == "file" and detail:
+    if path := file_of(spec):
         from .file import check_ending
 
-        check_ending(Path(detail))
+        check_ending(path)
     elif kind == "web" and detail:
         if not (re.fullmatch("[0-9]{1,5}", detail) and int(detail) < 65536):
             got = f"'{detail[:20]}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,17 @@ _COPIED = {
         "pcm_s24le",
     },
 }
+REFUSED = (av.error.ArgumentError, av.error.InvalidDataError)
+"""What a muxer raises for the times or the bytes of a packet; a full disk is another error."""
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
 
 class AudioCopy:
     """The first sound track of `path`, its times counted from the start of that file (the earliest of picture
     and sound) as `VideoSource` counts them, so picture and sound stay together. A file without sound is fine.
+
+    Times never fall: where those of the file do (two that were joined), what follows is put behind the last,
+    as `VideoSource` does. A packet that the output refuses all the same is left out, counted in `skipped`.
 
     Call `advance` with the video's time and `finish` with its end. Raises SinkError where `path` is no media.
     """
@@ -54,7 +60,10 @@ class AudioCopy:
         self._waiting: Packet | None = None
         self._start = (self._input.start_time or 0) / av.time_base
         self._video_end = _video_seconds(self._input)
-        if not self._input.streams.audio:
+        self.skipped = 0
+        self.there = bool(self._input.streams.audio)
+        """False for a file without sound."""
+        if not self.there:
             return
         source = self._input.streams.audio[0]
         if source.codec_context.name in _COPIED[output.format.name.split(",")[0]]:
@@ -64,9 +73,8 @@ class AudioCopy:
             rate = source.codec_context.sample_rate
             encoder = output.add_stream("aac", rate=rate if rate in _AAC_RATES else 48000)
             assert isinstance(encoder, av.audio.AudioStream)
-            encoder.layout = (
-                source.codec_context.layout.name if source.codec_context.channels <= 2 else "stereo"
-            )
+            # By number: PCM in Matroska does not say which channels its channels are.
+            encoder.layout = "mono" if source.codec_context.channels == 1 else "stereo"
             encoder.bit_rate = 192_000
             self._packets = self._encoded(source, encoder)
 
@@ -79,7 +87,10 @@ class AudioCopy:
             if packet is None or (packet.pts is not None and float(packet.pts * packet.time_base) > until):
                 return
             self._waiting = None
-            self._output.mux_one(packet)
+            try:
+                self._output.mux_one(packet)
+            except REFUSED:
+                self.skipped += 1
 
     def finish(self, end: float) -> None:
         """Writes the rest: up to `end` where the video was cut short there, else all there is."""
@@ -90,17 +101,20 @@ class AudioCopy:
         self._input.close()
 
     def _copied(self, source: av.audio.AudioStream, stream: av.audio.AudioStream) -> Iterator[Packet]:
+        rising = _Rising()
         for packet in self._demux(source):
             if packet.dts is None:
                 continue  # the empty packet that ends the stream
-            shift = round(self._start / packet.time_base)
-            packet.dts -= shift
-            packet.pts = (packet.pts if packet.pts is not None else packet.dts + shift) - shift
+            later = (packet.pts if packet.pts is not None else packet.dts) - packet.dts
+            stamp = packet.dts - round(self._start / packet.time_base)
+            packet.dts = rising.next(stamp, packet.duration or 0)
+            packet.pts = packet.dts + later
             packet.stream = stream
             yield packet
 
     def _encoded(self, source: av.audio.AudioStream, encoder: av.audio.AudioStream) -> Iterator[Packet]:
         resampler = av.AudioResampler(format="fltp", layout=encoder.layout.name, rate=encoder.rate)
+        rising = _Rising()
         for packet in self._demux(source):
             try:
                 decoded = packet.decode()
@@ -108,7 +122,9 @@ class AudioCopy:
                 continue  # one damaged packet is a click, not the end
             for frame in decoded:
                 if frame.pts is not None and frame.time_base is not None:
-                    frame.pts -= round(self._start / frame.time_base)
+                    stamp = frame.pts - round(self._start / frame.time_base)
+                    lasts = Fraction(frame.samples, frame.sample_rate) / frame.time_base
+                    frame.pts = rising.next(stamp, round(lasts))
                 for part in resampler.resample(frame):
                     yield from encoder.encode(part)
         for part in resampler.resample(None):
@@ -120,6 +136,26 @@ class AudioCopy:
             yield from self._input.demux(source)
         except (av.error.InvalidDataError, av.error.EOFError):
             return  # cut off: the sound that is there
+
+
+class _Rising:
+    """Time stamps made to rise. Where they fall, that and the following ones are moved behind the last, until
+    they get there by themselves."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+        self._lasts = 1
+        self._offset = 0
+
+    def next(self, stamp: int, lasts: int) -> int:
+        """`stamp`, or later; `lasts`: how long what it belongs to is, 0 where that is not known."""
+        if self._last is None or stamp >= self._last:
+            self._offset = 0  # equal ones are fine: short packets in a coarse clock
+        elif stamp + self._offset < self._last:
+            self._offset = self._last + self._lasts - stamp
+        self._last = stamp + self._offset
+        self._lasts = lasts or self._lasts
+        return self._last
 
 
 def _video_seconds(container: av.container.InputContainer) -> float | None:

@@ -258,6 +258,21 @@ def test_cards_and_networks_that_are_missing_or_no_files(engines: Path) -> None:
         network.find_network(str(engines / "none.onnx"))
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "n" * 251 + ".mp4", "é" * 125 + ".mp4"])
+def test_what_is_kept_beside_replaces_nothing(name: str, tmp_path: Path) -> None:
+    seen = set()
+    for data in (b"1", b"2", b"3"):
+        part = files.part_beside(tmp_path / name)
+        part.write_bytes(data)
+        kept = files.keep_beside(part, tmp_path / name, "partial")
+        assert kept.read_bytes() == data
+        assert ".partial" in kept.name
+        assert kept.suffix == ".mp4"
+        seen.add(kept.name)
+    assert _names(tmp_path) == sorted(seen)
+    assert len(seen) == 3
+
+
 def test_parts_are_never_named_twice(tmp_path: Path) -> None:
     assert len({files.part_beside(tmp_path / "x") for _ in range(5)}) == 5
     assert len(files.part_beside(tmp_path / ("x" * 255)).name) < 80

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import pytest
 
-from live_relight.capture import open_source
+from live_relight.capture import list_cameras, open_source
+from tests.capture.clips import numbered, write_clip
 
 COMMAND = [sys.executable, "-m", "live_relight"]
 
@@ -72,7 +73,19 @@ def test_several_sinks_get_every_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_at_once_with_a_playable_file(tmp_path: Path, number: signal.Signals) -> None:
     out, stats = tmp_path / "o.mp4", tmp_path / "stats.jsonl"
-    args = ["run", "--source", "demo", "--sink", f"file:{out}", "--stats", str(stats), "--size", "640x360"]
+    args = [
+        "run",
+        "--source",
+        "demo",
+        "--sink",
+        f"file:{out}",
+        "--stats",
+        str(stats),
+        "--size",
+        "640x360",
+        "--frames",
+        "99999",
+    ]
     process = start(*args)
     try:
         wait_for(lambda: stats.exists() and stats.stat().st_size > 0, process)
@@ -151,7 +164,19 @@ def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
 
 def test_two_interrupts_at_once_still_save_the_recording(tmp_path: Path) -> None:
     out, stats = tmp_path / "o.mp4", tmp_path / "stats.jsonl"
-    args = ["run", "--source", "demo", "--sink", f"file:{out}", "--stats", str(stats), "--engine", "analytic"]
+    args = [
+        "run",
+        "--source",
+        "demo",
+        "--sink",
+        f"file:{out}",
+        "--stats",
+        str(stats),
+        "--engine",
+        "analytic",
+        "--frames",
+        "99999",
+    ]
     process = start(*args)
     try:
         wait_for(lambda: stats.exists() and stats.stat().st_size > 0, process)
@@ -185,20 +210,83 @@ def test_an_interrupted_video_leaves_the_file_that_was_there(tmp_path: Path) -> 
     assert "o.part.mp4" in said.splitlines()[-1]
 
 
-def test_a_picture_into_a_file_alone_needs_an_end(tmp_path: Path) -> None:
+def test_what_never_ends_into_a_file_alone_needs_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     picture, out = tmp_path / "p.png", tmp_path / "o.mp4"
     cv2.imwrite(str(picture), np.zeros((64, 96, 3), np.uint8))
-    words = ["run", "--source", str(picture), "--sink", f"file:{out}", "--engine", "analytic"]
+    words = ["run", "--sink", f"file:{out}", "--engine", "analytic", "--size", "96x64"]
+    for source, what in (
+        (str(picture), "a picture"),
+        (f"file://{picture}", "a picture"),
+        ("~/p.png", "a picture"),
+        ("demo", "the demo clip"),
+    ):
+        done = relight(*words, "--source", source, "--sink", "null")
+        assert done.returncode == 2
+        last = done.stderr.splitlines()[-1]
+        assert f"--source {source}, got {what}, which never ends, into a file; add --frames N" in last
+        assert not out.exists()
+    for source in ("~/p.png", "demo"):
+        assert relight(*words, "--source", source, "--frames", 3).returncode == 0
+        assert count(out) == 3
+
+
+@pytest.mark.skipif(bool(list_cameras()), reason="this machine has a camera: `auto` takes it")
+def test_auto_without_a_camera_into_a_file_alone_needs_an_end(tmp_path: Path) -> None:
+    out = tmp_path / "o.mp4"
+    words = ["run", "--sink", f"file:{out}", "--engine", "analytic", "--size", "96x64"]
     done = relight(*words)
     assert done.returncode == 2
-    assert "a picture, which never ends" in done.stderr.splitlines()[-1]
-    assert relight(*words, "--frames", 3).returncode == 0
-    assert count(out) == 3
+    assert "no camera found" in done.stderr
+    assert "--source auto, got the demo clip, which never ends" in done.stderr.splitlines()[-1]
+    for line in (f"sink    file {out}", f"sink    file {out} - replaces o.mp4 when done"):
+        done = relight(*words, "--frames", 3)  # the README's example
+        assert done.returncode == 0
+        assert line in done.stderr.splitlines()
+        assert count(out) == 3
+
+
+def test_what_is_lost_on_the_way_is_said_at_once_and_once(tmp_path: Path) -> None:
+    """A recording and the statistics on a full disk; the page goes on. Interrupted when both were said, long
+    before the clip ends."""
+    large = tmp_path / "large.mkv"
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (180, 320, 3), np.uint8) for _ in range(100)]  # does not compress
+    words = [
+        "run", "--source", str(write_clip(tmp_path / "noise.mp4", noise)), "--engine", "analytic",
+        "--sink", f"file:{large}", "--sink", "web:0", "--stats", "/dev/full",
+    ]  # fmt: skip
+    code = f"""
+import resource, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+from live_relight.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+sys.exit(main({words!r}))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    lines: list[str] = []
+    with process.stderr:
+        for line in process.stderr:
+            lines.append(line)
+            if "large.mkv, got" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 1
+    said = [line for line in lines if "lost on the way" in line]
+    assert len(said) == 2
+    assert "--stats /dev/full, got No space left on device" in said[0]
+    assert f"cannot write {large}, got File too large" in said[1]
+    assert "large.partial.mkv, which is incomplete" in said[1]
+    assert int(lines[-1].split()[0]) < 100
+    assert count(tmp_path / "large.partial.mkv") > 1
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3, 0.7])
 def test_interrupt_while_starting_is_quiet(tmp_path: Path, delay: float) -> None:
-    args = ["run", "--source", "demo", "--sink", f"file:{tmp_path / 'o.mp4'}"]
+    args = ["run", "--source", "demo", "--sink", f"file:{tmp_path / 'o.mp4'}", "--frames", "99999"]
     process = start(*args)
     try:
         time.sleep(delay)
@@ -223,6 +311,23 @@ def test_a_sink_that_is_the_source_is_refused(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert "same file" in done.stderr
         assert clip.read_bytes() == before
+
+
+def test_home_in_a_sink_is_seen_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell leaves ~ alone after `file:`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    clip = write_clip(tmp_path / "clip.mp4", numbered(3))
+    before = clip.read_bytes()
+    for words, says in (
+        (["--sink", "file:~/clip.mp4"], "the same file as the input"),
+        (["--sink", "file:~/o.mp4", "--sink", f"file:{tmp_path}/o.mp4"], "the same file twice"),
+        (["--sink", "file:~/o.mp4", "--stats", tmp_path / "o.mp4"], "the same file twice"),
+    ):
+        done = relight("run", "--source", "~/clip.mp4", "--engine", "analytic", *words)
+        assert done.returncode == 2
+        assert says in done.stderr.splitlines()[-1]
+    assert clip.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
 
 
 def test_a_closed_error_stream_does_not_matter(tmp_path: Path) -> None:

@@ -52,12 +52,49 @@ def test_untagged_means_601_below_720_lines_and_709_above(height: int, matrix: s
     assert off.max() <= 3
 
 
+@pytest.mark.parametrize(("height", "matrix"), [(180, "601"), (720, "709")])
+def test_a_guessed_matrix_is_said(height: int, matrix: str, tmp_path: Path) -> None:
+    picture = bars(320, height)
+    for tag, says in ((True, ""), (False, f"says no colour matrix: taken for BT.{matrix}")):
+        source = open_source(str(write_clip(tmp_path / "c.mp4", [picture] * 2, matrix=matrix, tag=tag)))
+        assert source.note == says
+        source.close()
+
+
+@pytest.mark.parametrize(
+    ("trc", "space", "says"),
+    [
+        (18, 9, "HDR (HLG) is not converted: colours will be pale"),
+        (16, 9, "HDR (PQ) is not converted: colours will be pale"),
+        (1, 8, "has colour matrix 8, which is not converted: taken for BT.601"),  # YCgCo
+        (18, 2, "says no colour matrix: taken for BT.601; HDR (HLG) is not converted: colours will be pale"),
+        (1, 1, ""),
+    ],
+)
+def test_colours_that_are_not_converted_are_said(trc: int, space: int, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.codec_context.color_trc, stream.codec_context.colorspace = trc, space
+        for _ in range(2):
+            frame = av.VideoFrame.from_ndarray(bars(), format="bgr24").reformat(format="yuv420p")
+            frame.colorspace, frame.color_trc = space, trc
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    source = _open(path)
+    assert source.note == says
+    assert len(_all(source)) == 2
+
+
 def test_rgb_and_grey_video_need_no_matrix(tmp_path: Path) -> None:
     exact = write_clip(tmp_path / "c.mkv", [bars()] * 2, codec="ffv1", pix_fmt="bgr0", tag=False)
     np.testing.assert_array_equal(_all(_open(exact))[0].image, bars())
+    assert _open(exact).note == ""
     grey = np.repeat(np.linspace(0, 255, 320).astype(np.uint8)[None, :, None], 3, 2).repeat(64, 0)
     path = write_clip(tmp_path / "g.mkv", [grey] * 2, codec="ffv1", pix_fmt="gray", tag=False)
     np.testing.assert_allclose(_all(_open(path))[0].image.astype(int), grey.astype(int), atol=2)
+    assert _open(path).note == ""
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (180, 2), (-90, 3)])

@@ -152,6 +152,75 @@ def test_sound_from_a_silent_clip_or_from_no_clip(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["i.mp4", "o.mp4", "text.mp4"]
 
 
+@pytest.mark.parametrize("target", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize("codec", ["aac", "mp2"])  # copied; encoded anew
+def test_sound_whose_times_fall_goes_on_behind(codec: str, target: str, tmp_path: Path) -> None:
+    """Two transport streams that were joined: the second begins at 0 again."""
+    part = write_clip(tmp_path / "part.ts", numbered(20), tone=True, audio_codec=codec)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(part.read_bytes() * 2)
+    with av.open(str(joined)) as check:
+        stamps = [p.dts for p in check.demux(audio=0) if p.dts is not None]
+    assert any(a > b for a, b in itertools.pairwise(stamps))  # they do fall
+    frames = _read(joined)
+    assert len(frames) == 40
+    result = _record(
+        tmp_path / f"o.{target}", [f.image for f in frames], [f.time for f in frames], audio_from=joined
+    )
+    _, first, last = _beeps(result)
+    before = _beeps(part)
+    assert last - first == pytest.approx(2 * (before[2] - before[1]), abs=0.15)
+    with av.open(str(result)) as check:
+        heard = [f.time for f in check.decode(audio=0)]
+    assert all(0 < b - a < 0.1 for a, b in itertools.pairwise(heard))
+
+
+def test_sound_that_the_container_refuses_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Enhanced AC-3 of which four packets are zeros: the MP4 muxer looks into them."""
+    whole = write_clip(tmp_path / "whole.mkv", numbered(20), tone=True, audio_codec="eac3")
+    damaged = tmp_path / "damaged.mkv"
+    with av.open(str(whole)) as source, av.open(str(damaged), "w") as out:
+        streams = {s.index: out.add_stream_from_template(s) for s in source.streams}
+        for i, packet in enumerate(p for p in source.demux() if p.dts is not None):
+            if packet.stream.type == "audio" and 20 <= i < 24:
+                bad = av.Packet(bytes(packet.size))
+                bad.dts, bad.pts, bad.time_base = packet.dts, packet.pts, packet.time_base
+                bad.duration, bad.stream = packet.duration, packet.stream
+                packet = bad
+            packet.stream = streams[packet.stream.index]
+            out.mux(packet)
+    frames = _read(damaged)
+    result = _record(
+        tmp_path / "o.mp4", [f.image for f in frames], [f.time for f in frames], audio_from=damaged
+    )
+    assert len(_read(result)) == 20
+    assert _beeps(result)[2] == pytest.approx(2.0, abs=0.1)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert "packets of sound did not fit and are missing" in said[0]
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+def test_sound_that_does_not_say_which_channels_it_has(layout: str, tmp_path: Path) -> None:
+    """PCM in Matroska."""
+    original = tmp_path / "i.mkv"
+    with av.open(str(original), "w") as out:
+        stream = out.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = out.add_stream("pcm_s16le", rate=48000, layout=layout)
+        for i in range(10):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(10)[i], format="bgr24")))
+            wave = np.full((1, 4800 * sound.channels), 8000, np.int16)
+            beep = av.AudioFrame.from_ndarray(wave, format="s16", layout=layout)
+            beep.sample_rate, beep.pts, beep.time_base = 48000, i * 4800, Fraction(1, 48000)
+            out.mux(sound.encode(beep))
+        out.mux(stream.encode(None))
+    result = _record(tmp_path / "o.mp4", numbered(10), [i / 10 for i in range(10)], audio_from=original)
+    assert _beeps(result)[0] == "aac"
+
+
 def test_sound_and_picture_are_stored_beside_each_other(tmp_path: Path) -> None:
     original = write_clip(tmp_path / "i.mp4", numbered(30), tone=True)
     frames = _read(original)
@@ -194,6 +263,7 @@ def test_no_frames_leave_what_was_there(tmp_path: Path) -> None:
     before = path.read_bytes()
     FileSink(path, (64, 48), 10).close()
     sink = FileSink(path, (64, 48), 10)
+    assert sink.note == "replaces o.mp4 when done"
     sink.send(Frame(numbered(1)[0], 0, 0))
     sink.discard()
     sink.close()
@@ -203,6 +273,7 @@ def test_no_frames_leave_what_was_there(tmp_path: Path) -> None:
 
 def test_the_name_appears_when_the_file_is_whole(tmp_path: Path) -> None:
     sink = FileSink(tmp_path / "o.mp4", (64, 48), 10)
+    assert sink.note == ""
     sink.send(Frame(numbered(1)[0], 0, 0))
     assert not (tmp_path / "o.mp4").exists()
     sink.close()
@@ -238,31 +309,96 @@ def test_two_at_once_with_one_name_do_not_meet(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["o.mp4"]
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv"])
-def test_a_full_disk_is_one_line_and_keeps_the_old_file(ending: str, tmp_path: Path) -> None:
-    """A real failure of write(2): the process may not make files longer than 20 kB."""
-    path = _record(tmp_path / f"o.{ending}", numbered(3))
-    before = path.read_bytes()
+def _record_up_to(limit: int, path: Path, frames: int = 60) -> str:
+    """Records noise where no file may be longer than `limit` bytes, a real failure of write(2); returns the
+    error, in one line."""
     code = f"""
-import resource, numpy as np
+import resource, signal, numpy as np
 from live_relight.core.errors import SinkError
 from live_relight.core.frames import Frame
 from live_relight.sinks.file import FileSink
-resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 sink = FileSink({str(path)!r}, (320, 180), 10)
 try:
-    for i in range(60):
+    for i in range({frames}):
         sink.send(Frame(np.random.default_rng(i).integers(0, 255, (180, 320, 3), np.uint8), i / 10, i))
     sink.close()
     print("no error")
 except SinkError as error:
     print(error)
+sink.discard()
 sink.close()
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    assert f"cannot write {path}, got File too large" in done.stdout
     assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_full_disk_is_one_line_and_keeps_the_old_file(ending: str, tmp_path: Path) -> None:
+    path = _record(tmp_path / f"o.{ending}", numbered(3))
+    before = path.read_bytes()
+    said = _record_up_to(20_000, path)  # less than one picture
+    assert said == f"cannot write {path}, got File too large; the file was not made"
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
+def test_a_full_disk_keeps_what_was_recorded(ending: str, tmp_path: Path) -> None:
+    path = _record(tmp_path / f"o.{ending}", numbered(3))
+    before = path.read_bytes()
+    others = [tmp_path / f"o.partial.{ending}", tmp_path / f"o.partial-2.{ending}"]
+    others[0].write_bytes(b"somebody's")
+    others[1].symlink_to("nowhere")
+    kept = tmp_path / f"o.partial-3.{ending}"
+    said = _record_up_to(1_000_000, path)
+    assert said == (
+        f"cannot write {path}, got File too large; what was recorded is in {kept}, which is incomplete"
+    )
+    frames = _read(kept)
+    assert 10 <= len(frames) < 60
+    np.testing.assert_allclose([f.time for f in frames], np.arange(len(frames)) / 10, atol=0.01)
+    assert path.read_bytes() == before
+    assert others[0].read_bytes() == b"somebody's"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in (path, *others, kept))
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_disk_full_at_the_very_end(ending: str, tmp_path: Path) -> None:
+    """All pictures fit, the index does not; Matroska has more behind it, and loses the last one."""
+    whole = tmp_path / f"o.{ending}"
+    assert _record_up_to(100_000_000, whole, 20) == "no error"
+    size = whole.stat().st_size
+    for short in (1, 60):
+        said = _record_up_to(size - short, tmp_path / f"{short}.{ending}", 20)
+        assert "which is incomplete" in said
+        assert len(_read(tmp_path / f"{short}.partial.{ending}")) >= (20 if ending == "mp4" else 19)
+
+
+def test_a_whole_file_that_cannot_have_its_name_is_kept(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "o.mp4", (64, 48), 10)
+    for i, image in enumerate(numbered(5)):
+        sink.send(Frame(image, i / 10, i))
+    (tmp_path / "o.mp4").mkdir()  # meanwhile
+    with pytest.raises(SinkError, match=r"what was recorded is in \S*o\.partial\.mp4$"):
+        sink.close()
+    sink.discard()
+    assert len(_read(tmp_path / "o.partial.mp4")) == 5
+
+
+def test_an_mp4_is_an_ordinary_one_in_the_end(tmp_path: Path) -> None:
+    """Pieces are for a recording that breaks off; editors do not take them."""
+    path = _record(tmp_path / "o.mp4", numbered(8) * 40)  # more than one piece
+    data, boxes, at = path.read_bytes(), [], 0
+    while at < len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8].decode()
+        boxes.append(kind)
+        at += int.from_bytes(data[at + 8 : at + 16], "big") if size == 1 else size
+    assert set(boxes) <= {"ftyp", "free", "mdat", "moov"}
+    assert boxes.count("moov") == 1
+    assert [round(f.time, 2) for f in _read(path)] == [round(i / 10, 2) for i in range(320)]

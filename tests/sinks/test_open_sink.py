@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from live_relight.core.errors import SinkError, UsageError
-from live_relight.sinks import check_sink, open_sink, virtual_camera
+from live_relight.sinks import check_sink, file_of, open_sink, virtual_camera
 from live_relight.sinks.null import NullSink
 
 SIZE = (64, 48)
@@ -55,6 +55,16 @@ def test_specs_that_make_no_sense(spec: str, says: str) -> None:
 )
 def test_specs_that_make_sense_are_not_opened(spec: str) -> None:
     check_sink(spec)
+
+
+def test_the_file_of_a_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert file_of("file:~/a:b.mp4") == tmp_path / "a:b.mp4"
+    assert file_of("file:a.mp4") == Path("a.mp4")
+    assert [file_of(spec) for spec in ("file:", "file", "web:8088", "null")] == [None] * 4
+    sink = open_sink("file:~/a.mp4", size=SIZE, fps=30)
+    assert sink.name == f"file {tmp_path / 'a.mp4'}"
+    sink.close()
 
 
 def test_null_counts() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import os
 import secrets
 import socket
 import threading
@@ -32,7 +33,8 @@ class PreviewServer(http.server.ThreadingHTTPServer):
     """Serves a Board. `server_close` ends every connection and waits for their threads."""
 
     daemon_threads = True  # a stuck one must not keep the program alive; we join them ourselves
-    allow_reuse_address = True
+    # Elsewhere it lets a restarted server have its port at once; on Windows it lets two share one.
+    allow_reuse_address = os.name == "posix"
     request_queue_size = 128  # a page that is opened many times at once: nobody is turned away
 
     def __init__(self, port: int, board: Board) -> None:

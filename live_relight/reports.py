@@ -1,0 +1,63 @@
+"""What `run` tells of itself on the way: figures for programs, and what was lost, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from .core.errors import LiveRelightError
+from .core.stats import Stats
+from .pipeline import Pipeline
+
+
+class StatsWriter:
+    """JSON lines for programs: one a second and a summary at the end. A disk that fills up ends the
+    statistics, not the picture."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.failure = ""
+        self._path = path
+        self._file: IO[str] | None = None
+        self._next = 0.0
+        if path is not None:
+            try:
+                self._file = path.open("w", encoding="utf-8", buffering=1)
+            except OSError as error:
+                raise LiveRelightError(f"--stats {path}", str(error), "a file that can be written") from None
+
+    def tick(self, stats: Stats, now: float) -> None:
+        if self._file is not None and now >= self._next:
+            self._next = now + 1.0
+            self._write({"time": round(now, 3), "fps_now": round(stats.fps_now, 2), **stats.summary()})
+
+    def finish(self, stats: Stats) -> None:
+        self._write({"summary": True, **stats.summary()})
+        with suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+        self._file = None
+
+    def _write(self, record: dict[str, object]) -> None:
+        if self._file is None or self.failure:
+            return
+        try:
+            self._file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            self.failure = f"--stats {self._path}, got {error.strerror}"
+
+
+class Problems:
+    """What is lost on the way while the run goes on: each is said once, as soon as it is known."""
+
+    def __init__(self, pipeline: Pipeline, writer: StatsWriter, say: Callable[[str], None]) -> None:
+        self.said: list[str] = []
+        self._pipeline, self._writer, self._say = pipeline, writer, say
+
+    def tell(self) -> None:
+        for problem in filter(None, [*map(str, self._pipeline.lost), self._writer.failure]):
+            if problem not in self.said:
+                self.said.append(problem)
+                self._say(f"live-relight: lost on the way: {problem}")
