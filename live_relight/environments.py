@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .core.look import Look
 from .core.paths import read_whole, reason
 
 Floats = npt.NDArray[Any]
+_log = logging.getLogger("live_relight")  # where none is set up, Python prints the line on stderr
 
 # A broken picture is our one line; the decoders' own lines would come on top of it.
 cv2.utils.logging.setLogLevel(0)
@@ -28,9 +30,30 @@ MAX_WIDTH = 16384
 """Of .hdr and .exr: 16 bytes a pixel while one is read."""
 
 
+_last: dict[str, Environment] = {}
+"""What was found for a name the last time, and in `_told` those that have gone since."""
+_told: set[str] = set()
+
+
 def load(name: str) -> Environment:
     """A built-in environment or a file's, see core/surroundings.py. Raises LiveRelightError."""
-    return surroundings.load(name, decode)
+    found = _last[name] = surroundings.load(name, decode)
+    _told.discard(name)
+    return found
+
+
+def kept(name: str) -> Environment:
+    """As `load`; a file that was there and has gone or is broken now, an unplugged disk, say, does not end a
+    stream: what it held is used on, and said once."""
+    try:
+        return load(name)
+    except LiveRelightError as error:
+        if name not in _last:
+            raise
+        if name not in _told:
+            _told.add(name)
+            _log.warning("live-relight: %s; what was there is used on", error)
+        return _last[name]
 
 
 def decode(path: Path) -> Floats:

@@ -75,7 +75,7 @@ class Relighter:
         self._ready()
         look = self.look if lights is None else replace(self.look, lights=_listed(lights))
         frame = _checked(frame)
-        geometry = geometry or self.geometry(frame)
+        geometry = geometry.sound() if geometry else self.geometry(frame)
         there = step(PresentState(), present.fit(geometry), 0.0)
         look = presence.faded(arrange(look, there), presence.seen(geometry))
         return self._shader.shade(frame, geometry, look, MOST_STEPS, there.present)

@@ -18,8 +18,8 @@ class FileShelf:
         self._table: Floats | None = None
 
     def environment(self, name: str) -> Environment:
-        """Built-in or read from a picture. Raises UsageError."""
-        return environments.load(name)
+        """Built-in or read from a picture, which is kept where its file goes. Raises UsageError."""
+        return environments.kept(name)
 
     @property
     def table(self) -> Floats:

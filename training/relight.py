@@ -48,7 +48,7 @@ from training.relight_report import (
 from training.told import in_one_line
 
 F32 = NDArray[np.float32]
-PLAIN: dict[str, Any] = {"diffuse": "lambert", "specular": 0.0, "softness": 0.0, "delight": 0.0}
+PLAIN: dict[str, Any] = {"diffuse": "lambert", "specular": 0.0, "softness": 0.0, "corrected": 0.0}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from .frames import Geometry, Image, Map
-from .planes import Floats, box_mean, matte, sample
+from .planes import Floats, apply, box_mean, ends, sample
 
+START = 0.2
+"""Strength up to which the blur comes in softly: less than a pixel of the geometry's grid there is not."""
 LEAST_COVER = 1e-3
 """Weight that a place keeps which is all person: there is nothing else to show."""
 WIDEST = 0.05
@@ -22,8 +24,9 @@ def radius_of(size: tuple[int, int], strength: float) -> int:
     return max(round(max(size) * WIDEST * strength), int(strength > 0.0))
 
 
-def defocused(image: Image, geometry: Geometry, matte_plane: Map, strength: float) -> Image:
-    """The picture with what is behind the person blurred. H x W x 3 uint8; strength 0..1."""
+def defocused(image: Image, geometry: Geometry, matte_plane: Map, edges: Map, strength: float) -> Image:
+    """The picture with what is behind the person blurred. H x W x 3 uint8; edges: planes.contrast; strength
+    0..1. Where an edge is clear hair is as soft in front of the blur as the camera saw it."""
     r = radius_of(geometry.size, strength)
     if r < 1:
         return image.copy()
@@ -32,5 +35,7 @@ def defocused(image: Image, geometry: Geometry, matte_plane: Map, strength: floa
     held = box_mean(box_mean(held, r), r)
     small = (held[..., :3] + geometry.guide * LEAST_COVER) / (held[..., 3:] + LEAST_COVER)
     blurred = sample(small, (image.shape[1], image.shape[0]))
-    alpha = matte(matte_plane, image / 255.0)[..., None]
+    clear = sample(edges[..., 3], (image.shape[1], image.shape[0]))
+    alpha = ends(apply(matte_plane, image / 255.0), clear)[..., None]
+    alpha = 1.0 - (1.0 - alpha) * min(strength / START, 1.0)
     return np.asarray(np.rint(image * alpha + blurred * (1.0 - alpha)), np.uint8)

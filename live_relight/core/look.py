@@ -50,8 +50,11 @@ class Look:
     softness: float = 0.5
     """Light that spreads under skin, 0..1: shadows' edges on the form are softer, and most so in red."""
     delight: float | None = None
-    """How much of the shading that is already in the picture is evened out, 0..1. None: none of it, but our
-    lights are corrected for it gently (core/present.py)."""
+    """How much of the shading that is already in the picture is evened out, 0..1; None is 0. Our lights are
+    corrected for it all the same (`corrected`)."""
+    corrected: float = GENTLE
+    """Strength at which our lights are corrected for the shading that is there, at least (core/present.py):
+    no option, for measurements."""
     auto: bool = False
     """Key and fill follow the light that the picture has: side, ratio and exposure (core/present.py)."""
     background_blur: float = 0.0
@@ -84,9 +87,8 @@ class Look:
     @property
     def evened(self) -> tuple[float, float]:
         """Strengths of present.quotient for the light that is there, and for our lights."""
-        if self.delight is None:
-            return 0.0, GENTLE
-        return self.delight, max(self.delight, GENTLE) if self.delight else 0.0
+        strength = self.delight or 0.0
+        return strength, max(strength, self.corrected)
 
     @property
     def tint(self) -> tuple[float, float, float]:

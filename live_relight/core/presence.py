@@ -39,12 +39,17 @@ def step(state: PresenceState, now_seen: float, now: float) -> PresenceState:
 
 
 def faded(look: Look, share: float) -> Look:
-    """The look with its backdrop as the picture has it where nobody is (share 0), and as it is at 1."""
+    """The look, already arranged, as it is where somebody is (share 1); where nobody is (0) one that leaves
+    the picture as it came, also where a stray spot of it is taken for a person."""
     if share >= 0.999:
         return look
     share = 0.0 if share <= 0.001 else share
     return replace(
         look,
+        lights=tuple(replace(light, power=light.power * share) for light in look.lights),
+        ambient=1.0 + (look.ambient - 1.0) * share,
+        delight=None if look.delight is None else look.delight * share,
+        auto=False,
         background=1.0 + (look.backdrop - 1.0) * share,
         background_blur=look.background_blur * share,
         background_tint=_paler(look.background_tint, share),
@@ -52,8 +57,8 @@ def faded(look: Look, share: float) -> Look:
 
 
 def _paler(colour: str, share: float) -> str:
-    """'#rrggbb' mixed with grey, which tints nothing."""
-    if not colour:
+    """'#rrggbb' mixed with grey, which tints nothing; '' for none of it."""
+    if not colour or not share:
         return ""
     digits = colour.removeprefix("#")
     parts = (int(digits[k : k + 2], 16) for k in (0, 2, 4))

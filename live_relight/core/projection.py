@@ -38,8 +38,11 @@ def unproject(depth: Map, fov: float) -> Map:
     return points
 
 
-def head_point(geometry: Geometry, fov: float) -> tuple[float, float, float]:
-    """Camera-space centre of the subject's head: lights are placed round it.
+def head_point(
+    geometry: Geometry, fov: float, frame: tuple[int, int] | None = None
+) -> tuple[float, float, float]:
+    """Camera-space centre of the subject's head: lights are placed round it. `frame`: (width, height) of the
+    picture, whose aspect the geometry's grid may not quite have; None: it has.
 
     The head is taken as the top 45 % of the mask's height, at most as tall as the mask is wide there.
     Without a person it is the point one subject distance straight ahead.
@@ -59,5 +62,5 @@ def head_point(geometry: Geometry, fov: float) -> tuple[float, float, float]:
     cx = float(across @ (np.arange(w) + 0.5)) / total / w
     cy = (top + float(down @ (np.arange(cut - top) + 0.5)) / total) / h
     z = float(np.vdot(part, geometry.depth[top:cut])) / total
-    tx, ty = half_tangents((w, h), fov)
+    tx, ty = half_tangents(frame or (w, h), fov)
     return ((cx * 2.0 - 1.0) * tx * z, (1.0 - cy * 2.0) * ty * z, -z)

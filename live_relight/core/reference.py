@@ -108,7 +108,7 @@ def light_map(
     """
     size = guide.shape[1], guide.shape[0]
     there = surface(planes.coefficients(geometry), planes.softened(geometry), guide, look, frame)
-    found = lamps(look, head or head_point(geometry, look.fov))
+    found = lamps(look, head or head_point(geometry, look.fov, frame or size))
     tangents = half_tangents(frame or size, look.fov)
     seen = _shadows(there, planes.occluder(geometry), found, tangents, steps)
     diffuse, specular = np.zeros_like(there.point), np.zeros(there.point.shape[:2])
@@ -265,7 +265,8 @@ def relight(
         here, ours = (present.quotient(known, normal, strength) for strength in look.evened)
     factors = factor_map(light, light_guide, look, (here, ours))
     if look.background_blur:
-        image = backdrop.defocused(image, geometry, maps[0], look.background_blur)
+        edges = planes.contrast(geometry)
+        image = backdrop.defocused(image, geometry, maps[0], edges, look.background_blur)
     mixed = maps[0], planes.contrast(geometry), factors, look
     made = composite(image, gain(image if gain_guide is None else gain_guide, *mixed))
     if sharp is not None and sharp.any():

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from ..core import planes as plain
-from ..core.backdrop import LEAST_COVER, radius_of
+from ..core.backdrop import LEAST_COVER, START, radius_of
 from ..core.frames import Geometry, Image, Map
 
 
-def defocused(image: Image, geometry: Geometry, matte: Map, strength: float) -> Image:
-    """The picture with what is behind the person blurred. matte: planes.coefficients' first plane; strength
-    0..1. H x W x 3 uint8, a new array."""
+def defocused(image: Image, geometry: Geometry, matte: Map, edges: Map, strength: float) -> Image:
+    """The picture with what is behind the person blurred. matte: planes.coefficients' first plane; edges:
+    planes.contrast; strength 0..1. H x W x 3 uint8, a new array."""
     r = radius_of(geometry.size, strength)
     if r < 1:
         return image.copy()
@@ -28,6 +28,11 @@ def defocused(image: Image, geometry: Geometry, matte: Map, strength: float) -> 
     guide = cv2.resize(image, half, interpolation=cv2.INTER_AREA).reshape(half[1], half[0], 3)
     c = cv2.resize(matte, half, interpolation=cv2.INTER_LINEAR).reshape(half[1], half[0], 4)
     alpha = np.einsum("ijk,ijk->ij", c[..., :3], guide.astype(np.float32) / 255) + c[..., 3]
-    t = cv2.resize(plain.ends(alpha), size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0])
+    known = np.ascontiguousarray(edges[..., 3])
+    clear = cv2.resize(known, half, interpolation=cv2.INTER_LINEAR).reshape(half[1], half[0])
+    alpha = 1.0 - (1.0 - plain.ends(alpha, clear)) * min(strength / START, 1.0)
+    t = cv2.resize(np.asarray(alpha, np.float32), size, interpolation=cv2.INTER_LINEAR).reshape(
+        size[1], size[0]
+    )
     behind = np.asarray(cv2.convertScaleAbs(blurred), np.uint8).reshape(image.shape)
     return np.asarray(cv2.blendLinear(image, behind, t, 1.0 - t), np.uint8)

@@ -38,8 +38,9 @@ def edge(gain: Map, alpha: Map) -> Indices:
     h, w = gain.shape[:2]
     soft = (cv2.dilate(alpha, BESIDE) > OUTSIDE) & (cv2.erode(alpha, BESIDE) < INSIDE)
     near = cv2.resize(soft.astype(np.uint8).reshape(alpha.shape), (w, h), interpolation=cv2.INTER_NEAREST)
-    level = np.ascontiguousarray(gain[..., 1])
-    step = cv2.dilate(level, BESIDE) - cv2.erode(level, BESIDE)
+    # In whichever channel it is: a coloured light may leave one of them as it was.
+    blue, green, red = cv2.split(cv2.subtract(cv2.dilate(gain, BESIDE), cv2.erode(gain, BESIDE)))
+    step = cv2.max(cv2.max(blue, green), red)
     return np.flatnonzero((step > STEP) & (near.reshape(h, w) > 0))
 
 

@@ -1,4 +1,4 @@
-"""Guided-filter coefficients with OpenCV: the fast twin of `core.plain.coefficients`.
+"""Guided-filter coefficients with OpenCV: the fast twin of `core.planes.coefficients`.
 
 Everything is worked out plane by plane (contiguous h x w float32), which is several times faster than
 arrays of small vectors.

@@ -124,14 +124,15 @@ class OpenGLShader:
         matte: Map | None = None
         self._shaded = geometry.shading is not None
         if self._ways is None:
-            matte, head = self._write_geometry(geometry), head_point(geometry, look.fov)
+            matte, head = self._write_geometry(geometry), head_point(geometry, look.fov, size)
         else:
             geometry = self._ways.write(geometry, smoothing)
-            head = self._ways.head(geometry, look.fov)
+            head = self._ways.head(geometry, look.fov, size)
         if look.background_blur:
             cover = self._ways.matte() if self._ways is not None and matte is None else matte
             assert cover is not None
-            image = defocused(image, geometry, cover, look.background_blur)
+            contrast = self._contrast if matte is not None else guided.contrast(geometry)
+            image = defocused(image, geometry, cover, contrast, look.background_blur)
         small = image if self._sizes[1] == size else resized(image, self._sizes[1])
         here, light = self._boxes(matte, self._sizes[1], look)
         out = np.empty(image.shape, np.uint8)
@@ -320,7 +321,8 @@ class OpenGLShader:
 
     def _resize(self, size: Size, shape: Size, fine: bool) -> None:
         half = size[0] // 2, size[1] // 2
-        worth = half[0] >= shape[0] and half[1] >= shape[1]
+        # Not where a side is odd: the edge could not be worked out again at full size.
+        worth = half[0] >= shape[0] and half[1] >= shape[1] and not (size[0] % 2 or size[1] % 2)
         if self.on_grid:
             gain, light = half if worth else size, shape
         else:

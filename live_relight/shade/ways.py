@@ -151,11 +151,12 @@ class Ways:
             self._matte = self._refiner.matte()
         return self._matte
 
-    def head(self, host: Geometry, fov: float) -> Vector:
-        """Where lamps are placed round; to be asked once a frame. `host`: from `write`."""
+    def head(self, host: Geometry, fov: float, frame: tuple[int, int]) -> Vector:
+        """Where lamps are placed round; to be asked once a frame. `host`: from `write`; `frame`: (width,
+        height) of the picture."""
         if self._refiner is None:
-            return head_point(host, fov)
-        self._head = settled(self._head, head_point(host, fov))
+            return head_point(host, fov, frame)
+        self._head = settled(self._head, head_point(host, fov, frame))
         return self._head
 
     def close(self) -> None:

@@ -9,10 +9,32 @@ import cv2
 import numpy as np
 import pytest
 
-from live_relight.core.errors import LiveRelightError
+from live_relight import environments
+from live_relight.core.errors import LiveRelightError, UsageError
+from live_relight.core.light import Light
+from live_relight.core.look import Look
 from live_relight.environments import decode, load
+from live_relight.shelf import FileShelf
 
 EXR = b"\x76\x2f\x31\x01"
+
+
+def test_a_panorama_that_goes_away_in_mid_stream_is_used_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "hall.png"
+    cv2.imwrite(str(path), np.full((32, 64, 3), 90, np.uint8))
+    shelf = FileShelf()
+    there = shelf.environment(str(path))
+    path.unlink()
+    for _ in range(3):
+        assert shelf.environment(str(path)) is there
+    assert len(caplog.records) == 1, "said once"
+    assert "no such file" in caplog.text
+    with pytest.raises(UsageError):  # but whoever asks for it anew is told
+        environments.check(Look((Light.of("env", file=str(path)),)))
+    with pytest.raises(UsageError):
+        shelf.environment(str(tmp_path / "never.png"))
 
 
 @pytest.mark.parametrize(

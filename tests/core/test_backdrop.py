@@ -21,7 +21,8 @@ def scene(wall: Image) -> tuple[Image, Geometry]:
 
 
 def blurred(image: Image, geometry: Geometry, strength: float) -> Image:
-    return backdrop.defocused(image, geometry, planes.coefficients(geometry)[0], strength)
+    maps = planes.coefficients(geometry)[0], planes.contrast(geometry)
+    return backdrop.defocused(image, geometry, *maps, strength)
 
 
 def noise() -> Image:
@@ -58,6 +59,27 @@ def test_an_even_wall_stays_even_up_to_the_person(strength: float) -> None:
     out = blurred(image, geometry, strength)
     outside = planes.box_mean(geometry.alpha, 3) < 1e-6
     assert np.abs(out[outside].astype(int) - 120).max() <= 1
+
+
+def test_the_blur_comes_in_softly() -> None:
+    """From one key press to the next, and while somebody comes in, nothing pops."""
+    image, geometry = scene(noise())
+    outside = planes.box_mean(geometry.alpha, 8) < 1e-6
+    left = [float(blurred(image, geometry, s)[outside].std()) for s in (0.0, 0.01, 0.05, 0.1, 0.15, 0.2)]
+    assert left[1] > 0.9 * left[0]
+    assert max(-np.diff(left)) < 0.35 * left[0]
+
+
+def test_soft_hair_before_a_clear_wall_stays_in_front_of_the_blur() -> None:
+    """Pixels a quarter covered by dark hair before a bright wall: the cut that is made where both sides are
+    alike would make wall of them."""
+    ball = sphere(SIZE)
+    soft = planes.box_mean(ball.alpha, 3).astype(np.float32)
+    image = np.repeat(np.rint(255 * (soft * 0.15 + (1 - soft) * 0.9)).astype(np.uint8)[..., None], 3, 2)
+    geometry = Geometry(ball.normal, ball.depth, soft, image)
+    wisps = (soft > 0.2) & (soft < 0.36)
+    out = blurred(image, geometry, 1.0).astype(float)
+    assert np.abs(out - image)[wisps].mean() < 0.65 * (0.9 * 255 - image[wisps].mean())
 
 
 def test_radius_follows_the_picture_and_is_never_nothing_where_there_is_strength() -> None:

@@ -38,6 +38,15 @@ def test_nobody_leaves_the_backdrop_as_it_is() -> None:
     assert faded(LOOK, 1.0) is LOOK
 
 
+def test_nobody_leaves_the_picture_as_it_came() -> None:
+    """Whatever the look: a stray spot that is taken for a person must not light up."""
+    for look in (LOOK, replace(LOOK, auto=True, delight=0.7, ambient=3.0)):
+        assert faded(look, 0.0).untouched
+        half = faded(look, 0.5)
+        assert half.lights[0].power == 0.5 * look.lights[0].power
+        assert half.ambient == 1.0 + 0.5 * (look.ambient - 1.0)
+
+
 def test_a_tint_fades_alike_with_and_without_its_hash() -> None:
     bare = replace(LOOK, background_tint="3050ff")
     np.testing.assert_allclose(faded(bare, 0.5).tint, faded(LOOK, 0.5).tint)

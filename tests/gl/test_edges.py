@@ -18,6 +18,7 @@ from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
 from live_relight.shade import guided
 from live_relight.shade.edges import edge, repaint
+from live_relight.shade.opengl import OpenGLShader
 
 SIZE, GRID = (640, 360), (160, 96)
 LOOK = Look((Light.of("key"), Light.of("rim")), ambient=0.5, background=0.45, background_tint="#c0d0ff")
@@ -115,6 +116,30 @@ def test_only_edges_that_show_are_repainted() -> None:
     assert far.max() < 3  # half-size pixels from the silhouette
     gain[inside] = np.float32(1.0) + np.random.default_rng(0).random((inside.sum(), 1), np.float32)
     assert far.max() < 30  # what changes well inside the person is not the edge's business
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_an_edge_in_one_colour_is_seen(channel: int) -> None:
+    """A magenta light leaves green as it was."""
+    alpha = sphere(GRID).alpha
+    gain = np.ones((SIZE[1] // 2, SIZE[0] // 2, 3), np.float32)
+    inside = cv2.resize(alpha, (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_NEAREST) > 0.5
+    gain[inside, channel] = 1.5
+    assert len(edge(gain, alpha)) > 500
+
+
+@pytest.mark.parametrize("size", [(513, 320), (512, 321)])
+def test_pictures_with_an_odd_side_have_the_edge_of_even_ones(size: tuple[int, int]) -> None:
+    """Dark before a bright wall that is dimmed, against everything worked out at full size."""
+    even, geometry = cut_out(0.2, 0.9)
+    image = resized(even, size)
+    plain = reference.relight(image, geometry.guide, geometry, LOOK)
+    shader = OpenGLShader(on_grid=True)
+    try:
+        made = shader.shade(image, geometry, LOOK)
+    finally:
+        shader.close()
+    assert np.abs(made.astype(int) - plain).max() <= 2
 
 
 @pytest.mark.parametrize(("person", "wall"), [(0.25, 0.85), (0.7, 0.2)])
