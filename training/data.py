@@ -62,6 +62,14 @@ class Pool:
         return len(self.index)
 
 
+def middle_box(have: tuple[int, int], want: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest box (x, y, w, h) of the wanted aspect in the middle of a picture `have` = (width, height):
+    the camera looks at its middle, so labels mean there what they mean in the whole."""
+    aspect = want[0] / want[1]
+    w, h = min(have[0], have[1] * aspect), min(have[1], have[0] / aspect)
+    return (have[0] - w) / 2, (have[1] - h) / 2, w, h
+
+
 def crop_box(
     rng: np.random.Generator, have: tuple[int, int], want: tuple[int, int], tight: bool
 ) -> tuple[float, ...]:
@@ -118,16 +126,19 @@ def load_item(
     mirror: bool | None = None,
     head: bool = False,
     shaded: bool = True,
+    middle: bool = False,
 ) -> dict[str, NDArray[np.float32]]:
     """Picture k of a sample with its labels at `size` (width, height); arrays are channels-last float32.
     `head`: only a head with what is round it, where there is one. `shaded`: with shade and its mask, which
-    only a joint network learns."""
+    only a joint network learns. `middle`: `middle_box` instead of one drawn at random."""
     colour = record["colour"][k]
     height, width = colour.shape[:2]
     box = (0.0, 0.0, float(width), float(height))
     near = head_box(rng, record, size) if head else None
     if near is not None:
         box = near
+    elif middle:
+        box = middle_box((width, height), size)
     elif augment or (width, height) != size:
         box = crop_box(rng, (width, height), size, augment and rng.random() < 0.35)
     cover = crop(record["alpha"], box) / 255

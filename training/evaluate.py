@@ -48,7 +48,7 @@ from training.stills import (
 from training.told import in_one_line
 
 __all__ = ["Prediction", "Predictor", "main", "onnx_predictor"]
-OTHER_SIZES = ((288, 160), (224, 224), (160, 288))
+OTHER_SIZES = ((256, 160), (224, 160), (288, 160), (224, 224), (160, 288))
 """Where the pictures are 256 wide; where they are twice as wide, twice these, and so on."""
 
 INTRO = """# Accuracy
@@ -72,7 +72,7 @@ picture's pixels; "nobody" is how much of an empty picture is taken for somebody
 
 {groups}
 
-Middle crops of other sizes, a quarter of the pictures:
+The middle of a quarter of the pictures, at other sizes; the first two are what 16:9 and 4:3 cameras get:
 
 {sizes}
 

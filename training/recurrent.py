@@ -21,6 +21,7 @@ from torch import Tensor
 from training.clips import Clips, draw_parts, stacked
 from training.keep import average, log
 from training.losses import Weights, masked_mean, total_loss
+from training.middle import to_camera
 from training.model import GeometryNet, split_normal
 from training.schedule import average_at, rate_at
 from training.told import from_options, in_one_line
@@ -56,13 +57,15 @@ def coherence_loss(raw: list[Tensor], frames: list[dict[str, Tensor]]) -> Tensor
     """Absolute error of the change from frame to frame of normals and log-depth, where the person is in both,
     and of alpha everywhere."""
     total = raw[0].new_zeros(())
-    for (a, b), (one, two) in zip(pairwise(raw), pairwise(frames), strict=True):
+    told = [
+        to_camera(split_normal(r), r[:, 3:4], frame["camera"]) for r, frame in zip(raw, frames, strict=True)
+    ]
+    for k, ((a, b), (one, two)) in enumerate(zip(pairwise(raw), pairwise(frames), strict=True)):
         both = one["mask"] * two["mask"]
-        turn = (split_normal(b) - split_normal(a)) - (two["normal"] - one["normal"])
+        turn, nearer = ((after - before) for before, after in zip(told[k], told[k + 1], strict=True))
+        turn = turn - (two["normal"] - one["normal"])
         total = total + masked_mean(turn.abs().sum(1, keepdim=True), both)
-        total = total + 2 * masked_mean(
-            ((b[:, 3:4] - a[:, 3:4]) - (two["log_depth"] - one["log_depth"])).abs(), both
-        )
+        total = total + 2 * masked_mean((nearer - (two["log_depth"] - one["log_depth"])).abs(), both)
         cover = torch.sigmoid(b[:, 4:5]) - torch.sigmoid(a[:, 4:5])
         total = total + (cover - (two["alpha"] - one["alpha"])).abs().mean()
     return total / max(len(raw) - 1, 1)

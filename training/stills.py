@@ -67,9 +67,10 @@ class Stills:
         return Stills(every[:: max(len(every) // count, 1)][:count], size)
 
     def item(self, place: int) -> dict[str, F32]:
-        """One of them with its labels, as data.load_item gives them; always the same crop."""
+        """One of them with its labels, as data.load_item gives them; its middle where the size is of another
+        aspect."""
         record, k = self.pictures[place]
-        return load_item(np.random.default_rng([0, place]), record, k, self.size, False)
+        return load_item(np.random.default_rng([0, place]), record, k, self.size, False, middle=True)
 
     def about(self, place: int, item: dict[str, F32]) -> dict[str, Any]:
         """What was drawn, and `light`: the group of its light."""
@@ -156,6 +157,8 @@ def groups_of(about: dict[str, Any]) -> list[str]:
     out.append("glasses: " + ("yes" if "glasses" in str(about.get("extra", "")) else "no"))
     if about.get("light"):
         out.append(f"light: {about['light']}")
+    if about.get("people"):
+        out.append("people: one" if about["people"] == 1 else "people: two or three, under one scale")
     return out
 
 
@@ -217,7 +220,7 @@ def mean_of(values: list[F32] | list[float], form: str) -> str:
 
 
 def group_table(score: Score) -> str:
-    """Markdown: normals and depth of one method by skin tone, head turn, hair, glasses, light."""
+    """Markdown: normals and depth of one method by skin tone, head turn, hair, glasses, light, people."""
     lines = ["| group | pictures | mean | median | depth AbsRel |", "|---|---|---|---|---|"]
     for name, rows in by_group(score).items():
         s = metrics.summarise([score.angles[k] for k in rows])

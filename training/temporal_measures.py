@@ -18,6 +18,7 @@ from live_relight.core.frames import Geometry
 from live_relight.core.temporal import Smoothing, TemporalState, box3, luma, step
 from training import metrics
 from training.clips import frame_item
+from training.data import middle_box
 from training.networks import Found, Method, picture_of
 from training.synth.shards import Record
 
@@ -244,7 +245,5 @@ def on_clips(method: Method, records: Sequence[Record], size: tuple[int, int]) -
 def clip_items(record: Record, size: tuple[int, int]) -> list[Item]:
     """Every frame of a clip with its labels at `size` (width, height)."""
     count, height, width = record["colour"].shape[:3]
-    w = min(width, height * size[0] / size[1])
-    h = w * size[1] / size[0]
-    box = ((width - w) / 2, (height - h) / 2, w, h)
+    box = middle_box((width, height), size)
     return [frame_item(record, t, box, size) for t in range(count)]

@@ -13,7 +13,7 @@ import torch
 
 from tests.training.balls import ball_at
 from training.card import DevicePool
-from training.data import Pool, crop_box, draw_batch, load_item
+from training.data import Pool, crop_box, draw_batch, load_item, middle_box
 from training.device import join
 from training.schedule import Phase
 from training.supply import Progress, drawn_there
@@ -91,6 +91,18 @@ def test_a_shrunk_picture_is_the_one_that_the_host_shrinks(data, pool):
     assert known.sum() > 100
     assert np.abs(made["shade"].squeeze() - plain["shade"])[known].mean() < 0.05
     np.testing.assert_allclose(made["camera"], plain["camera"], atol=1.5)  # of the box before it was rounded
+
+
+@pytest.mark.parametrize("want", [(64, 96), (96, 64), (128, 96), (64, 64)])
+def test_the_middle_is_what_the_camera_looks_at(data, want):
+    x, y, w, h = middle_box((WIDTH, HEIGHT), want)
+    assert (x + w / 2, y + h / 2) == (WIDTH / 2, HEIGHT / 2)
+    assert w / h == pytest.approx(want[0] / want[1])
+    assert max(w / WIDTH, h / HEIGHT) == pytest.approx(1)
+    record, k = Pool.open(data).index[0]
+    items = [load_item(np.random.default_rng(n), record, k, want, False, middle=True) for n in (0, 1)]
+    np.testing.assert_array_equal(items[0]["image"], items[1]["image"])
+    np.testing.assert_allclose(items[0]["camera"][1:], (np.array(want) - 1) / 2, atol=0.6)
 
 
 @pytest.mark.parametrize("want", [(64, 96), (96, 64), (64, 64)])

@@ -105,6 +105,12 @@ def test_shade_loss_does_not_ask_for_the_level():
 def test_agreement_notices_a_wrong_slope():
     truth = truth_of(torch.ones(1, 1, 32, 48))
     right = agreement_loss(truth["log_depth"], truth["normal"], truth["camera"], truth["mask"])
+    # Where the labels themselves part nothing is asked.
+    step = truth["log_depth"].clone()
+    step[..., step.shape[-1] // 2 :] += 0.5
+    told = step, truth["normal"]
+    asked = agreement_loss(step, truth["normal"], truth["camera"], truth["mask"], told)
+    assert asked < right + 1e-6 < agreement_loss(step, truth["normal"], truth["camera"], truth["mask"])
     wrong = agreement_loss(-truth["log_depth"], truth["normal"], truth["camera"], truth["mask"])
     assert float(right) < 1e-2 < 0.2 < float(wrong)
 

@@ -13,6 +13,7 @@ from tests.training.balls import ball_at
 from training import export
 from training.clips import Clips, draw_part, frame_item, mirrored
 from training.half import write_half
+from training.middle import to_middle
 from training.model import GeometryNet, ModelConfig
 from training.recurrent import RecurrentConfig, coherence_loss, train
 from training.synth.shards import Sample, write_shard
@@ -99,7 +100,9 @@ def test_coherence_counts_changes_that_are_not_there():
     for frame in frames:
         frame["normal"][:, 2] = 1
         frame |= {"mask": mask, "alpha": mask * 0.5}
-    raw = [torch.cat([f["normal"], f["log_depth"], torch.zeros(1, 1, 8, 8)], 1) for f in frames]
+        frame["camera"] = torch.tensor([[20.0, -9.0, 6.0]])  # a crop from the right: in its own axes told
+    turned = [to_middle(f["normal"], f["log_depth"], f["camera"]) for f in frames]
+    raw = [torch.cat([*shape, torch.zeros(1, 1, 8, 8)], 1) for shape in turned]
     assert coherence_loss(raw, frames) < 1e-5
     raw[1] = raw[1].clone()
     raw[1][:, 3] += 0.1  # 0.1 there and back again, twice weighed
