@@ -119,8 +119,8 @@ def card_text(network: Network) -> str:
 @cache
 def input_size(frame: tuple[int, int], pixels: int = PIXELS, stride: int = STRIDE) -> tuple[int, int]:
     """Network input (width, height) for a frame's: sides are multiples of `stride`, area near `pixels` and
-    not much above it, aspect as near the frame's as that allows (never a squeeze of more than a few percent
-    for usual frames)."""
+    not much above it, aspect as near the frame's as that allows (a squeeze of a tenth at most for
+    usual frames)."""
     aspect = min(max(frame[0] / frame[1], 0.25), 4.0)
     best, size = float("inf"), (256, 192)
     for h in range(stride, MOST + 1, stride):

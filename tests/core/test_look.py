@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live_relight.core.colour import hex_to_rgb, kelvin_to_rgb, linear_to_srgb, srgb_to_linear
+from live_relight.core.colour import _kelvin_to_xy, hex_to_rgb, kelvin_to_rgb, linear_to_srgb, srgb_to_linear
 from live_relight.core.errors import UsageError
 from live_relight.core.light import KINDS, RANGES, Light, parse_light
 from live_relight.core.look import Look
@@ -75,6 +75,22 @@ def test_kelvin_colours_are_positive_and_of_even_luma(kelvin: float) -> None:
     r, g, b = kelvin_to_rgb(kelvin)
     assert min(r, g, b) >= 0
     assert 0.2126 * r + 0.7152 * g + 0.0722 * b == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("kelvin", "x", "y"),
+    # CIE illuminant A; Planck's law integrated with the CIE 1931 observer; CIE D50, D65 and D75.
+    [
+        (2856, 0.4476, 0.4075),
+        (2000, 0.5267, 0.4133),
+        (3400, 0.4109, 0.3935),
+        (5003, 0.3457, 0.3585),
+        (6504, 0.3127, 0.3290),
+        (7504, 0.2990, 0.3149),
+    ],
+)
+def test_chromaticities_are_the_tabulated_ones(kelvin: float, x: float, y: float) -> None:
+    np.testing.assert_allclose(_kelvin_to_xy(kelvin), (x, y), atol=8e-4)
 
 
 def test_kelvin_goes_from_orange_over_white_to_blue() -> None:
