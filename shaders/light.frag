@@ -89,21 +89,27 @@ void rim_lamp(int i, float seen) {
 }
 
 void hemisphere_lamp(int i, float seen) {
-    total += lamp_colour[i].xyz * (1.0 + sky * dot(n, lamp_place[i].xyz));
+    float own = dot(n, lamp_place[i].xyz);
+    vec3 spread = vec3(own) + (dot(soft, lamp_place[i].xyz) - own) * softness * SCATTER;
+    total += lamp_colour[i].xyz * (1.0 + sky * spread);
 }
 
 #ifdef AREA_LIGHTS
 void area_lamp(int i, float seen, int k, int count) {
     vec2 sums = area_light(p, n, view, 8 * k, count) / area_unit[k];
-    sums *= seen / max(sums.x / max_falloff, 1.0);
-    total += lamp_colour[i].xyz * sums.x;
+    float under = area_diffuse(p, soft, 8 * k, count) / area_unit[k];
+    vec3 matt = max(vec3(sums.x) + (under - sums.x) * softness * SCATTER, vec3(0.0));
+    float over = max(sums.x / max_falloff, 1.0);
+    sums *= seen / over;
+    total += lamp_colour[i].xyz * matt * (seen / over);
     shine += luma(lamp_colour[i].xyz) * sums.y * specular * sure(clamp(dot(n, view), 1e-3, 1.0));
 }
 #endif
 
 #ifdef ENVIRONMENT
 void env_lamp(int i, float seen) {
-    total += lamp_colour[i].xyz * env_diffuse(n);
+    vec3 matt = env_diffuse(n);
+    total += lamp_colour[i].xyz * max(matt + (env_diffuse(soft) - matt) * softness * SCATTER, vec3(0.0));
     shine += luma(lamp_colour[i].xyz) * luma(env_specular(n, view, roughness, F0)) * specular
            * sure(clamp(dot(n, view), 1e-3, 1.0));
 }

@@ -147,19 +147,21 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
         assert shelf is not None
         env = shelf.environment(lamp.file)
         gloss = environment.specular(env, there.normal, there.view, look.roughness, F0, lamp.az)
-        return environment.irradiance(env, there.normal, lamp.az), gloss @ np.asarray(
-            LUMA
-        ) * shine * brdf.sure(seen_from)
+        matt, under = (environment.irradiance(env, n, lamp.az) for n in (there.normal, there.soft))
+        return _under_skin(matt, under, look), gloss @ np.asarray(LUMA) * shine * brdf.sure(seen_from)
     if lamp.corners is not None:
         assert shelf is not None
         seen = there.normal, there.view, lamp.corners, look.roughness, F0, shelf.table
-        matt = area.polygon_irradiance(p, there.normal, lamp.corners) / lamp.unit
+        matt, under = (
+            area.polygon_irradiance(p, n, lamp.corners) / lamp.unit for n in (there.normal, there.soft)
+        )
         gloss = area.polygon_specular(p, *seen) / lamp.unit
         over = np.maximum(matt / MAX_FALLOFF, 1.0)
-        return np.repeat((matt / over)[..., None], 3, axis=-1), gloss / over * shine * brdf.sure(seen_from)
+        spread = _under_skin(matt[..., None], under[..., None], look)
+        return spread / over[..., None], gloss / over * shine * brdf.sure(seen_from)
     if lamp.mode == "hemisphere":
-        up = 1.0 + SKY * (there.normal @ np.asarray(lamp.place))
-        return np.repeat(up[..., None], 3, axis=-1), np.zeros(p.shape[:2])
+        up, under = (1.0 + SKY * (n @ np.asarray(lamp.place))[..., None] for n in (there.normal, there.soft))
+        return _under_skin(up, under, look), np.zeros(p.shape[:2])
     to = np.broadcast_to(np.asarray(lamp.place), p.shape) - (0.0 if lamp.mode == "directional" else p)
     d2 = np.maximum((to * to).sum(axis=-1), 1e-4)
     fall = np.ones_like(d2) if lamp.mode == "directional" else np.minimum(lamp.reference / d2, MAX_FALLOFF)
@@ -179,6 +181,12 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
     alpha = look.roughness**2
     gloss = brdf.ggx(nl, nv, nh, lh, alpha, lamp.spread, F0) * shine * brdf.sure(nv)
     return matt * fall[..., None], gloss * fall
+
+
+def _under_skin(matt: Floats, under: Floats, look: Look) -> Floats:
+    """Matt light h x w x 3 that has spread under the surface, most in red. matt, under: h x w x 1 or 3, of
+    the surface as it is and without its fine relief."""
+    return np.asarray(np.maximum(matt + (under - matt) * (look.softness * brdf.SCATTER), 0.0))
 
 
 def factor_map(
