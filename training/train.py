@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from training.depthwise import quicken
 from training.device import Place, join, leave, meet, same_progress, share_gradients, to_device
@@ -163,6 +164,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
             f"{parameters(model)} parameters, {have} pictures, {place.device}, from step {step}", flush=True
         )
     weights = weights_of(config)
+    bar = share_bar(place)
     torch.manual_seed(config.seed + 1000 * place.rank + step)
     try:
         for batch in supply:
@@ -174,6 +176,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
             terms = train_step(model, optimizer, batch, weights, place)
             average(mean, model, average_at(step))
             step += 1
+            bar.update(max(share - bar.n, 0.0))
             if place.first and step % config.report == 0:
                 shape, told = batch["image"].shape, {k: float(v) for k, v in terms.items()}
                 log(out / "log.csv", step, share, progress.seconds(), shape, told, have)
@@ -182,9 +185,16 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     finally:
         stop.set()
         supply.close()
+        bar.close()
     if place.first:
         keep()
     return out / "last.pt"
+
+
+def share_bar(place: Place) -> tqdm:
+    """How much of the schedule is done and when it ends, on a terminal."""
+    form = "{l_bar}{bar}| {elapsed}<{remaining}"
+    return tqdm(total=1.0, desc="training", bar_format=form, disable=None if place.first else True)
 
 
 def weights_of(config: TrainConfig) -> Weights:
