@@ -2,8 +2,7 @@
 # A network like engines/base.onnx, on top of one made by fast.sh: relief on crops; everything together, heads more
 # often; relief again, with depth and matte; then that form as a whole, twice side by side, and on from the middle of
 # both; as a whole and its relief alone, side by side, blended; as a whole once more; then deeper, as a whole twice by
-# two processes, and the middle of both; then with places that attend, on other pictures. A fine part for `large`, on
-# pictures twice the size, comes last, upon the network before that.
+# two processes, and the middle of both. Last a fine part for `large`, on pictures twice the size.
 # Run it in the checkout, after fast.sh. MINUTES is for each step; LOG.md has what the shipped ones took.
 set -eu
 ASSETS=${ASSETS:-build/assets}
@@ -46,24 +45,19 @@ DEEP="--data $WORK/train --minutes $MINUTES --fast --deep --relief 16 --still 3 
 torchrun --nproc-per-node 2 -m -- training.train $DEEP --start "$WORK/deep.pt" --out "$WORK/deep1" --begin 0.2 --seed 91
 torchrun --nproc-per-node 2 -m -- training.train $DEEP --start "$WORK/deep1/last.pt" --out "$WORK/deep2" --begin 0.3 \
     --seed 92
-python -m training.blend "$WORK/deep1/last.pt" "$WORK/deep2/last.pt" --share 0.65 --out "$WORK/middle.pt"
-python -m training.grow "$WORK/middle.pt" --attend --out "$WORK/attending.pt"
-python -m training.synth make --out "$WORK/train4" --count 20000 --seed 57 --bodies 3200 --jobs 2 --assets "$ASSETS"
-torchrun --nproc-per-node 2 -m -- training.train $DEEP --data "$WORK/train4" --attend --empty 0.06 --begin 0.25 \
-    --start "$WORK/attending.pt" --out "$WORK/base" --seed 121
-cp "$WORK/base/last.pt" "$WORK/base.pt"
-python -m training.export --checkpoint "$WORK/base.pt" --out "$WORK/base.onnx" --data "$WORK/train4"
+python -m training.blend "$WORK/deep1/last.pt" "$WORK/deep2/last.pt" --share 0.65 --out "$WORK/base.pt"
+python -m training.export --checkpoint "$WORK/base.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/base.onnx" --count 240 \
     --beside engines/fast.onnx engines/first-light.onnx --assets "$ASSETS" --out docs/accuracy.md \
     --plots docs/accuracy_plots.png --worst docs/worst.jpg --figures "$WORK/figures.json"
 python -m training.export --checkpoint "$WORK/base.pt" \
-    --out engines/base.onnx --data "$WORK/train4" --figures "$WORK/figures.json"
+    --out engines/base.onnx --data "$WORK/train" --figures "$WORK/figures.json"
 
 python -m training.synth make --out "$WORK/train2" --seed 21 --count 7200 --bank "$WORK/train/bank" --size 512x384 --jobs 2 \
     --assets "$ASSETS"
 python -m training.synth make --out "$WORK/heldout2" --seed 1021 --count 240 --bodies 128 --held-out --size 512x384 \
     --jobs 2 --assets "$ASSETS"
-python -m training.grow "$WORK/middle.pt" --fine 32 --out "$WORK/fine.pt"
+python -m training.grow "$WORK/base.pt" --fine 32 --out "$WORK/fine.pt"
 python -m training.train --data "$WORK/train2" --start "$WORK/fine.pt" --out "$WORK/large" --minutes "$MINUTES" \
     --fast --deep --relief 16 --fine 32 --zoom 2 $HEADS --rate 2e-3 --threads 1 --seed 93
 python -m training.export --checkpoint "$WORK/large/last.pt" --out "$WORK/large.onnx" --data "$WORK/train2"

@@ -10,7 +10,8 @@ BASE=${BASE:-9}
 LARGE=${LARGE:-0}
 COUNT=${COUNT:-60000}
 JOBS=$(nproc)
-FORM="--fast --deep --attend --trim --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5 --heads 0.3 --begin 0.2
+FORM="--fast --deep --trim --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5
+    --heads 0.3 --begin 0.2
     --device cuda --times 6"
 
 python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bodies 128 --held-out --jobs "$JOBS" \
