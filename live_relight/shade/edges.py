@@ -38,10 +38,19 @@ def edge(gain: Map, alpha: Map) -> Indices:
     h, w = gain.shape[:2]
     soft = (cv2.dilate(alpha, BESIDE) > OUTSIDE) & (cv2.erode(alpha, BESIDE) < INSIDE)
     near = cv2.resize(soft.astype(np.uint8).reshape(alpha.shape), (w, h), interpolation=cv2.INTER_NEAREST)
-    # In whichever channel it is: a coloured light may leave one of them as it was.
-    blue, green, red = cv2.split(cv2.subtract(cv2.dilate(gain, BESIDE), cv2.erode(gain, BESIDE)))
-    step = cv2.max(cv2.max(blue, green), red)
-    return np.flatnonzero((step > STEP) & (near.reshape(h, w) > 0))
+    x, y, across, down = cv2.boundingRect(near)
+    if not across:
+        return NOWHERE
+    # In whichever channel it is: a coloured light may leave one of them as it was. Only where it may count,
+    # and one more each way for what is beside.
+    top, left = max(y - 1, 0), max(x - 1, 0)
+    part = gain[top : y + down + 1, left : x + across + 1]
+    step = np.zeros(part.shape[:2], np.float32)
+    for channel in cv2.split(part):
+        cv2.max(step, cv2.dilate(channel, BESIDE) - cv2.erode(channel, BESIDE), dst=step)
+    inside = step[y - top : y - top + down, x - left : x - left + across] > STEP
+    rows, columns = np.nonzero(inside & (near.reshape(h, w)[y : y + down, x : x + across] > 0))
+    return np.asarray((rows + y) * w + (columns + x), np.intp)
 
 
 def repaint(image: Image, places: Indices, maps: tuple[Map, Map, Map], look: Look, out: Image) -> None:
