@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# PyPI's torch for Linux brings Triton, and with it an LLVM of its own, as Mesa's rasteriser has one. Loaded
+# after Mesa's, at the first optimizer of a training, it ends the process; before it, both work.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 
