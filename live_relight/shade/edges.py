@@ -23,6 +23,8 @@ Floats = npt.NDArray[Any]
 
 STEP = 0.06
 """By how much the gain must change from one place of its grid to the next for its edge to be seen."""
+LEVELS = 85
+"""Bytes to a gain of one while edges are looked for: three times as bright is as far as they go."""
 OUTSIDE, INSIDE = 0.35, 0.97
 """Between these alphas of the geometry's grid there is an edge: everything else is smooth."""
 NOWHERE: Indices = np.empty(0, np.intp)
@@ -42,13 +44,12 @@ def edge(gain: Map, alpha: Map) -> Indices:
     if not across:
         return NOWHERE
     # In whichever channel it is: a coloured light may leave one of them as it was. Only where it may count,
-    # and one more each way for what is beside.
+    # and one more each way for what is beside; in bytes, which takes half the time.
     top, left = max(y - 1, 0), max(x - 1, 0)
-    part = gain[top : y + down + 1, left : x + across + 1]
-    step = np.zeros(part.shape[:2], np.float32)
-    for channel in cv2.split(part):
-        cv2.max(step, cv2.dilate(channel, BESIDE) - cv2.erode(channel, BESIDE), dst=step)
-    inside = step[y - top : y - top + down, x - left : x - left + across] > STEP
+    part = cv2.convertScaleAbs(gain[top : y + down + 1, left : x + across + 1], alpha=LEVELS)
+    blue, green, red = cv2.split(cv2.subtract(cv2.dilate(part, BESIDE), cv2.erode(part, BESIDE)))
+    step = cv2.max(cv2.max(blue, green), red)
+    inside = step[y - top : y - top + down, x - left : x - left + across] > STEP * LEVELS
     rows, columns = np.nonzero(inside & (near.reshape(h, w)[y : y + down, x : x + across] > 0))
     return np.asarray((rows + y) * w + (columns + x), np.intp)
 
