@@ -210,11 +210,6 @@ def ends(alpha: Floats, clear: Floats | float = 0.0) -> Floats:
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
-def matte(plane: Floats, guide: Floats) -> Floats:
-    """Full-size alpha, 0..1, from its coefficients."""
-    return ends(apply(plane, guide))
-
-
 def behind_share(alpha: Floats, contrast: Floats) -> Floats:
     """Share of a pixel's value that comes from behind the person: alpha F + (1 - alpha) B is mixed there, so
     with B the brighter it is more than 1 - alpha. Shapes that go together; contrast: F over B."""

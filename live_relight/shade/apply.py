@@ -25,13 +25,9 @@ class Applier:
 
     def __call__(self, image: Image, gain: Map, box: Box, out: Image, pool: Executor) -> None:
         """Fills `box` of `out` with image times gain; both H x W x 3 uint8; gain float32, of the same size or
-        half of it (rounded down), sampled bilinearly."""
+        half of it, where both sides are even, sampled bilinearly."""
         half = gain.shape[:2] != image.shape[:2]
         top, bottom = box[1], box[3]
-        if half and (image.shape[0] % 2 or image.shape[1] % 2):
-            size = image.shape[1], image.shape[0]
-            gain = np.asarray(cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), np.float32)
-            half = False
         shape = (BAND + 4, image.shape[1], 3)
         if not self._scratch or self._scratch[0][0].shape != shape:
             self._scratch = [(np.empty(shape, np.float32), np.empty(shape, np.float32)) for _ in range(2)]

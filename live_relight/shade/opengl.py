@@ -284,7 +284,7 @@ class OpenGLShader:
     ) -> Indices:
         """The matte's edge at full size, where the gain is of half the size: edges.edge."""
         height, width = image.shape[:2]
-        if self._sizes[1] == (width, height) or height % 2 or width % 2:
+        if self._sizes[1] == (width, height):
             return NOWHERE
         assert matte is not None
         places, light = edge(self._gain, geometry.alpha), self._targets["light"]

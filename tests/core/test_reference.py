@@ -161,7 +161,7 @@ def test_guided_geometry_follows_the_picture_edge() -> None:
     )
     g = plane((80, 60))
     planes = plain.coefficients(Geometry(g.normal, g.depth, alpha.astype(np.float32), small))
-    matte = plain.matte(planes[0], big / 255.0)
+    matte = plain.ends(plain.apply(planes[0], big / 255.0))
     blurred = plain.sample(alpha, (320, 240))
     error = np.abs(matte - person).mean()
     assert error < 0.35 * np.abs(blurred - person).mean()

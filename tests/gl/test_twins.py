@@ -365,6 +365,8 @@ def test_what_cannot_be_reached_is_not(coefficient: list[float], colour: list[fl
 def test_applied_gain_agrees_with_numpy(
     width: int, height: int, half: bool, seed: int, corners: list[float]
 ) -> None:
+    if half:
+        width, height = width // 2 * 2, height // 2 * 2
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     shape = (height // 2, width // 2, 3) if half else (height, width, 3)
