@@ -50,8 +50,6 @@ class ModelConfig:
     how the picture's own light falls; it is trained with the whole (train.py), not for itself (relief.py).
     `deep`: a fast one's form with more encoder blocks where the picture is small: a sixth more time, two
     thirds more weights. It is grown from a fast one (grow.py), not trained from nothing.
-    `attend`: blocks in which every place looks at every other, where the picture is smallest and one size
-    larger (Attend): what the shape of the whole is cannot be seen nearby. Grown as well.
     `fine`: for cards, at twice the size: all of it is worked out at half the picture's size, and a relief
     network of this width corrects normals, depth and matte at the whole size (0: none). H and W are then
     multiples of 64. It is trained by itself, the rest standing still (train.py).
@@ -69,7 +67,6 @@ class ModelConfig:
     trim: bool = False
     joint: bool = False
     deep: bool = False
-    attend: bool = False
     fine: int = 0
     memory: bool = False
 
@@ -106,42 +103,10 @@ def conv_bn(cin: int, cout: int, kernel: int = 3) -> nn.Sequential:
     )
 
 
-class Attend(nn.Module):
-    """Every place looks at every other, then two layers for each place by itself (Vaswani et al. 2017), both
-    added to what comes in; norms are batch norms after convolutions, which fold away (Graham et al. 2021:
-    LeViT). At first nothing is added. Where a place is, it knows from the borders of the convolutions before.
-    """
-
-    HEADS = 4
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width, self.scale = width, (width // self.HEADS) ** -0.5
-        self.look = nn.Sequential(nn.Conv2d(width, 3 * width, 1, bias=False), nn.BatchNorm2d(3 * width))
-        self.put = nn.Sequential(nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width))
-        self.think = nn.Sequential(
-            *conv_bn(width, 2 * width, 1), nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width)
-        )
-        for last in (self.put[-1], self.think[-1]):
-            nn.init.zeros_(last.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B,C,h,w] -> the same shape."""
-        each = self.look(x).flatten(2).unflatten(1, (3 * self.HEADS, self.width // self.HEADS))
-        query, key, value = each.split(self.HEADS, 1)  # [B,heads,C/heads,hw]
-        near = torch.softmax(query.transpose(2, 3) @ key * self.scale, 3)
-        seen = (value @ near.transpose(2, 3)).reshape(x.shape)
-        x = x + self.put(F.relu(seen))
-        return x + self.think(x)
-
-
 class Encoder(nn.Module):
-    """EfficientNet-Lite0; gives features at strides 2, 4, 8, 16, 32. `plan`: its stages; `attend`: with
-    places that look at each other after the last stages of strides 16 and 32."""
+    """EfficientNet-Lite0; gives features at strides 2, 4, 8, 16, 32. `plan`: its stages."""
 
-    def __init__(
-        self, plan: tuple[tuple[int, int, int, int, int], ...] = LITE0_STAGES, attend: bool = False
-    ) -> None:
+    def __init__(self, plan: tuple[tuple[int, int, int, int, int], ...] = LITE0_STAGES) -> None:
         super().__init__()
         self.channels = (*(plan[k][-1] for k in (0, 1, 2, 4)), plan[-1][-1])
         self.stem = nn.Sequential(
@@ -155,10 +120,6 @@ class Encoder(nn.Module):
                 width = out
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
-        looks = {len(plan) - 2: 1, len(plan) - 1: 3} if attend else {}
-        self.attend = nn.ModuleDict(
-            {str(k): nn.Sequential(*(Attend(plan[k][-1]) for _ in range(n))) for k, n in looks.items()}
-        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Normalised image -> features, finest first."""
@@ -166,8 +127,6 @@ class Encoder(nn.Module):
         out = [x]
         for k, stage in enumerate(self.stages[1:], 1):
             x = stage(x)
-            if str(k) in self.attend:
-                x = self.attend[str(k)](x)
             if k in (1, 2, 4, len(self.stages) - 1):
                 out.append(x)
         return out
@@ -277,14 +236,12 @@ class GeometryNet(nn.Module):
         width = self.config.widths
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        if self.config.attend and not self.config.fast:
-            raise ValueError("attend goes with a fast network only")
         if self.config.deep and not self.config.fast:
             raise ValueError("deep is a fast network's form with more in it: it needs fast as well")
         if self.config.fine and (self.config.joint or self.config.memory):
             raise ValueError("fine goes with neither joint nor memory")
         plan = DEEP_STAGES if self.config.deep else FAST_STAGES if self.config.fast else LITE0_STAGES
-        self.encoder = Encoder(plan, self.config.attend)
+        self.encoder = Encoder(plan)
         coarse_first = self.encoder.channels[::-1]
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(coarse_first, width, strict=True))
         self.context = nn.Sequential(

@@ -58,7 +58,6 @@ def form_of(weights: dict[str, Tensor]) -> ModelConfig:
         trim=tail is not None and not joint,
         joint=joint,
         deep="encoder.stages.3.3.body.0.weight" in weights,
-        attend="encoder.attend.4.0.look.0.weight" in weights,
         fine=0 if fine is None else fine.shape[0],
         memory="memory.gate.weight" in weights,
     )
@@ -134,7 +133,7 @@ def restore(path: Path, images: list[Tensor]) -> GeometryNet:
     weights = read_weights(path)
     config = form_of(weights)
     model, fresh = GeometryNet(config), GeometryNet(config)
-    if not (config.deep or config.attend):
+    if not config.deep:
         load_imagenet(fresh)
     fill(model, weights)
     unfold(model, fresh, images)

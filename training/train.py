@@ -35,14 +35,15 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to go on from
     with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the
-    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep`, `attend` and `fine` are the
-    network's form (ModelConfig; of one with `fine` only that learns), the weights those of losses.Weights;
-    `heads` is the share of a batch that shows a head only, `empty` the share that is drawn from pictures of
-    nobody, besides those that come by chance. `zoom`: crops are that many times as wide and high as
-    schedule.PHASES says, and batches smaller, for larger pictures. `still` > 0: the encoder's stem and that
-    many stages, less one, keep their weights and statistics, which saves a third of the time where they are
-    good already. `device`: auto, cpu or cuda; on a card the data is kept and cut there, convolutions run in
-    bfloat16 (as on processors that have it), and batches may be `times` as large as schedule.PHASES says.
+    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep`, `fine` and `widths` (as
+    160,128,96,48,24; empty: ModelConfig's) are the network's form (ModelConfig; of one with `fine` only that
+    learns), the weights those of losses.Weights; `heads` is the share of a batch that shows a head only,
+    `empty` the share that is drawn from pictures of nobody, besides those that come by chance. `zoom`: crops
+    are that many times as wide and high as schedule.PHASES says, and batches smaller, for larger pictures.
+    `still` > 0: the encoder's stem and that many stages, less one, keep their weights and statistics, which
+    saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a card the data is
+    kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
+    `times` as large as schedule.PHASES says.
     """
 
     data: str
@@ -66,7 +67,7 @@ class TrainConfig:
     trim: bool = False
     joint: bool = False
     deep: bool = False
-    attend: bool = False
+    widths: str = ""
     fine: int = 0
     heads: float = 0.0
     empty: float = 0.0
@@ -119,8 +120,20 @@ def start_model(config: TrainConfig, place: Place) -> GeometryNet:
 
 def form_of(config: TrainConfig) -> ModelConfig:
     """The network's form."""
-    same = ("fast", "relief", "trim", "joint", "deep", "attend", "fine")
-    return ModelConfig(**{name: getattr(config, name) for name in same})
+    same = ("fast", "relief", "trim", "joint", "deep", "fine")
+    form = ModelConfig(**{name: getattr(config, name) for name in same})
+    return replace(form, widths=read_widths(config.widths)) if config.widths else form
+
+
+def read_widths(text: str) -> tuple[int, int, int, int, int]:
+    """ "160,128,96,48,24" -> the five widths of a decoder; a ValueError for anything else."""
+    try:
+        a, b, c, d, e = (int(part) for part in text.split(","))
+    except ValueError:
+        a = b = c = d = e = 0
+    if min(a, b, c, d, e) < 1:
+        raise ValueError(f"--widths: got {text!r}, expected five whole numbers, as 160,128,96,48,24")
+    return a, b, c, d, e
 
 
 def hold_still(model: GeometryNet, count: int) -> None:

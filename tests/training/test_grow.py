@@ -17,12 +17,12 @@ from training.weights import load_model, save_checkpoint
 SMALL = ModelConfig(fast=True, relief=8, trim=True)
 WIDE = replace(SMALL, widths=tuple(2 * w for w in SMALL.widths), relief=12)
 DEEP = replace(SMALL, deep=True)
-ATTENDING = replace(DEEP, attend=True)
 LARGE = replace(SMALL, deep=True, fine=12)
 
 
-@pytest.mark.parametrize("config", [WIDE, DEEP, ATTENDING])
-def test_a_grown_network_gives_what_the_small_one_gives(config):
+@pytest.mark.parametrize(("config", "echo"), [(WIDE, grow.ECHO), (DEEP, 0.0)])
+def test_a_grown_network_gives_what_the_small_one_gives(config, echo, monkeypatch):
+    monkeypatch.setattr(grow, "ECHO", echo)
     small = used(SMALL)
     large = grow.grow(small, config)
     picture = torch.rand(2, 3, 64, 96)
@@ -71,25 +71,24 @@ def test_what_is_new_learns():
     )
 
 
-def test_a_place_that_attends_knows_of_every_other():
-    """What is far away in the picture counts, once the blocks have learnt anything."""
-    from training.model import Attend
+def test_a_new_block_does_what_the_one_before_does_but_weaker():
+    small = used(SMALL)
+    large = grow.grow(small, DEEP)
+    new = grow.added_blocks(large, set(small.state_dict()))
+    assert len(new) == 5
+    for name, block in new:
+        stage = large.get_submodule(name.rsplit(".", 1)[0])
+        x = torch.rand(1, block.body[0].in_channels, 4, 6)
+        with torch.no_grad():
+            assert torch.allclose(block(x) - x, grow.ECHO * (stage[2](x) - x), atol=1e-5)
 
-    torch.manual_seed(0)
-    block = Attend(16).eval()
-    torch.nn.init.ones_(block.put[-1].weight)
-    x = torch.rand(1, 16, 6, 8, requires_grad=True)
-    block(x)[0, :, 0, 0].square().sum().backward()
-    assert (x.grad.abs().sum(1) > 0).all()
 
-
-def test_attending_blocks_learn():
-    large = grow.grow(used(SMALL), ATTENDING).train()
-    large(torch.rand(2, 3, 64, 96))[0][:, 0].mean().backward()
-    blocks = [block for looks in large.encoder.attend.values() for block in looks]
-    assert len(blocks) == 4
-    assert all(block.put[-1].weight.grad.abs().max() > 0 for block in blocks)
-    assert all(block.think[-1].weight.grad.abs().max() > 0 for block in blocks)
+def test_a_new_block_learns_as_a_whole_from_the_first_step_on():
+    large = grow.grow(used(SMALL), DEEP).train()
+    normal, depth, alpha = large(torch.rand(2, 3, 64, 96))
+    (normal[:, 0].mean() + depth.mean() + alpha.mean()).backward()
+    for _, block in grow.added_blocks(large, set(used(SMALL).state_dict())):
+        assert all(p.grad.abs().max() > 0 for p in block.parameters())
 
 
 def test_what_does_not_grow_is_refused():
@@ -108,8 +107,10 @@ def test_from_checkpoint_to_checkpoint_with_one_command(tmp_path, capsys):
     assert grow.main(told) == 0
     assert load_model(str(tmp_path / "large.pt")).config == LARGE
     assert "million parameters became" in capsys.readouterr().out
-    assert grow.main([*told[:3], "--attend"]) == 0
-    assert load_model(str(tmp_path / "large.pt")).config == replace(SMALL, attend=True)
+    assert grow.main([*told[:3], "--widths", "192,128,96,80,48", "--relief", "12"]) == 0
+    assert load_model(str(tmp_path / "large.pt")).config == WIDE
+    assert grow.main([*told[:3], "--widths", "192,128,96"]) == 1
+    assert "expected five whole numbers" in capsys.readouterr().err
     assert grow.main([*told[:3], "--deep", "--fine", "12"]) == 0
     assert grow.main([*told[:3], "--relief", "4"]) == 1
     assert load_model(str(tmp_path / "large.pt")).fine is not None
@@ -120,8 +121,6 @@ def test_a_deep_network_does_not_start_from_imagenet():
 
     with pytest.raises(ValueError, match="grown"):
         load_imagenet(GeometryNet(LARGE))
-    with pytest.raises(ValueError, match="grown"):
-        load_imagenet(GeometryNet(replace(SMALL, attend=True)))
 
 
 @pytest.mark.parametrize("phase", PHASES)

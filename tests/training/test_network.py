@@ -70,13 +70,11 @@ def test_sizes_stay_small():
     assert parameters(GeometryNet(ModelConfig(fast=True))) <= 2_000_000
     assert parameters(GeometryNet(ModelConfig(fast=True, relief=16))) <= 5_000_000
     large = ModelConfig(fast=True, relief=16, trim=True, deep=True, fine=32)
-    base = ModelConfig(fast=True, relief=16, trim=True, deep=True, attend=True)
+    base = ModelConfig(fast=True, relief=16, trim=True, deep=True, widths=(160, 128, 96, 48, 24))
     assert parameters(GeometryNet(base)) <= 5_000_000
     assert 3_000_000 < parameters(GeometryNet(large)) <= 10_000_000
     with pytest.raises(ValueError, match="needs fast"):
         GeometryNet(ModelConfig(deep=True))
-    with pytest.raises(ValueError, match="fast network only"):
-        GeometryNet(ModelConfig(attend=True))
     with pytest.raises(ValueError, match="neither joint nor memory"):
         GeometryNet(ModelConfig(fast=True, memory=True, fine=8))
 

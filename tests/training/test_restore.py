@@ -41,7 +41,7 @@ FORMS = (
     ModelConfig(fast=True, relief=8, trim=True),
     ModelConfig(fast=True, relief=8, joint=True),
     ModelConfig(fast=True, relief=8, trim=True, deep=True),
-    ModelConfig(fast=True, relief=8, trim=True, deep=True, attend=True),
+    ModelConfig(fast=True, relief=8, trim=True, deep=True, widths=(128, 96, 64, 48, 32)),
     ModelConfig(fast=True, relief=8, trim=True, fine=8),
 )
 
