@@ -256,6 +256,23 @@ def test_tones_darken_step_by_step_and_stay_skin():
     assert (mean[:, 1] >= mean[:, 2]).all()
 
 
+def test_some_dark_clothes_have_pale_prints_and_nothing_else_changes_for_them(monkeypatch):
+    def cloth(seed: int) -> tuple[dict, float]:
+        rng = np.random.default_rng(seed)
+        return look._cloth(rng, None, True).values, float(rng.random())
+
+    with_prints = [cloth(seed) for seed in range(400)]
+    monkeypatch.setattr(look, "_print", lambda rng: {})
+    without = [cloth(seed) for seed in range(400)]
+    printed = [
+        values for (values, _), (plain, _) in zip(with_prints, without, strict=True) if values != plain
+    ]
+    assert 0.07 < len(printed) / 400 < 0.18
+    assert {values["pattern"][0] for values in printed} == {6.0, 7.0}
+    assert all(max(values["colour"]) < 0.05 < min(values["second"]) for values in printed)
+    assert [chance for _, chance in with_prints] == [chance for _, chance in without]
+
+
 def test_looks_are_functions_of_the_seed_and_age_draws_lines():
     first, second = looks(5, True, 0.7), looks(5, True, 0.7)
     assert first[0]["skin"].values == second[0]["skin"].values

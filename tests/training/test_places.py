@@ -10,7 +10,7 @@ import pytest
 
 from training.synth import gl
 from training.synth.gl import Lamps, Piece, Renderer, Skin, View
-from training.synth.places import backdrop
+from training.synth.places import backdrop, near
 from training.synth.places.backdrop import defocus, draw_backdrop, shift
 from training.synth.places.framing import rotate
 from training.synth.places.light import (
@@ -231,6 +231,32 @@ def test_backdrops_are_functions_of_the_seed(environment):
         backdrops(environment, 12, True), backdrops(environment, 12, True), strict=True
     ):
         assert first.tobytes() == second.tobytes()
+
+
+def test_what_stands_near_is_at_the_sides_and_moves_nothing_else(environment, monkeypatch):
+    """Drawn always and never: the same pictures but for things at the sides, black more often than not."""
+    drawn = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(near, "ODDS", dict.fromkeys(backdrop.KINDS, share))
+        monkeypatch.setattr(backdrop, "_draw_blur", lambda rng, width: 0.0)
+        drawn.append(backdrops(environment, 90, True))
+    changed = np.zeros(SIZE[::-1])
+    darker = count = 0
+    for (without, kind), (beside, same) in zip(*drawn, strict=True):
+        assert kind == same
+        assert np.isfinite(beside).all()
+        assert beside.min() >= 0
+        differs = np.abs(beside - without).max(2) > 0.01 * without.mean()
+        changed += differs
+        if differs.any():
+            count += 1
+            darker += beside[differs].mean() < without[differs].mean()
+    assert count > 60
+    assert darker > 0.6 * count
+    third = SIZE[0] // 3
+    sides = (changed[:, :third].mean() + changed[:, -third:].mean()) / 2
+    assert sides > 1.5 * changed[:, third:-third].mean() > 0
+    assert changed[-8:].mean() > 2 * changed[:8].mean()  # they stand on the floor
 
 
 def test_the_room_is_as_bright_as_the_light_on_the_person(environment):

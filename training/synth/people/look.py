@@ -260,4 +260,19 @@ def _cloth(rng: np.random.Generator, texture: Path | None, shell: bool) -> Skin:
         "cut": 0.0 if shell and texture is None else -10.0,
         "seed": tuple(rng.uniform(0, 20, 3).tolist()),
     }
+    printed = rng.spawn(1)[0]  # draws nothing from `rng`: all else stays as it was
+    if not own and printed.random() < 0.12:
+        values |= _print(printed)
     return Skin(values, {"diffuse": texture} if texture else {})
+
+
+def _print(rng: np.random.Generator) -> dict[str, Any]:
+    """Words all over dark cloth, or one large picture on the chest, pale: what gives mattes holes."""
+    dark, pale = rng.uniform(0.003, 0.03), rng.uniform(0.15, 0.75)
+    words = float(rng.random() < 0.5)
+    pitch, soft = rng.uniform(0.02, 0.055, 2)
+    return {
+        "colour": _rgb(dark * (1 + rng.uniform(-0.2, 0.4, 3))),
+        "second": _rgb(pale * (1 + rng.uniform(-0.1, 0.1, 3))),
+        "pattern": (7.0 - words, float(pitch), float(rng.normal(0, 0.4)), float(soft)),
+    }

@@ -1,4 +1,4 @@
-"""What is behind the person: environments, rooms, walls, clutter, defocus, in the person's light."""
+"""What is behind the person and beside: environments, rooms, clutter, defocus, in the person's light."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from training.synth.places.furniture import (
     surface,
 )
 from training.synth.places.light import LUMA, Environment, draw_light
+from training.synth.places.near import add_near
 from training.synth.places.pieces import FURNITURE, FURNITURE_ODDS
 from training.synth.places.rooms import BACK, CEILING, FLOOR, LEFT, RIGHT, Face, Setting, build, light_up, see
 
@@ -65,6 +66,7 @@ def draw_backdrop(
     if rng.random() < (0.15 if kind == "environment" else 0.4):
         add_clutter(rng, image, setting, float(rng.uniform(1.2, 3.5)))
     image = defocus(image, blur)
+    add_near(rng.spawn(1)[0], image, setting, kind)  # draws nothing from `rng`: all else stays as it was
     if light is not None:
         return np.minimum(image, 60 * max(float(image.mean()), 1e-4)).astype(np.float32), kind
     mean = max(float((image @ LUMA).mean()), 1e-4)

@@ -42,7 +42,7 @@ def add_clutter(rng: np.random.Generator, image: F32, setting: Setting, deepest:
         (_solid, _turned, _coat, _flag, _chair)[kind](rng, image, setting, float(distance))
 
 
-def _patch(
+def patch_at(
     rng: np.random.Generator, image: F32, setting: Setting, distance: float, half: tuple[float, float],
     tilt: float, at: tuple[float, float] | None = None, high: bool = False,
 ) -> Patch | None:  # fmt: skip
@@ -70,16 +70,16 @@ def _patch(
     return Patch(parts, c * x + s * y, c * y - s * x, where.astype(np.float32), ppm)
 
 
-def _colour(rng: np.random.Generator) -> F32:
+def colour_of(rng: np.random.Generator) -> F32:
     """Cloth colours, and now and then that of skin."""
     if rng.random() < 0.12:
         return linear(TONES[rng.integers(len(TONES))] / 255)
     return draw_cloth(rng)
 
 
-def _pattern(rng: np.random.Generator, patch: Patch) -> F32:
+def pattern_of(rng: np.random.Generator, patch: Patch) -> F32:
     """Albedo [h,w,3] or [3]: usually plain, else stripes or patches of a second colour."""
-    kind, colour = rng.random(), _colour(rng)
+    kind, colour = rng.random(), colour_of(rng)
     if kind < 0.65:
         return colour
     angle, pitch = rng.uniform(0, np.pi), rng.uniform(0.02, 0.12)
@@ -87,10 +87,10 @@ def _pattern(rng: np.random.Generator, patch: Patch) -> F32:
     across = (np.cos(angle) * patch.y - np.sin(angle) * patch.x) / pitch
     wave = np.sin(6.28 * along) + (np.sin(6.28 * across) if kind > 0.85 else 0)
     share = np.clip(wave * 4 + 0.5, 0, 1)[..., None]
-    return (colour * (1 - share) + _colour(rng) * share).astype(np.float32)
+    return (colour * (1 - share) + colour_of(rng) * share).astype(np.float32)
 
 
-def _paint(
+def paint(
     rng: np.random.Generator, image: F32, setting: Setting, patch: Patch, inside: F32,
     normal: tuple[F32, F32, F32], albedo: F32,
 ) -> None:  # fmt: skip
@@ -110,7 +110,7 @@ def _paint(
 def _solid(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
     """A super-ellipsoid: ball, box with round corners, cushion."""
     a, b = rng.uniform(0.03, 0.25), rng.uniform(0.03, 0.3)
-    patch = _patch(rng, image, setting, distance, (a, b), rng.normal(0, 0.4))
+    patch = patch_at(rng, image, setting, distance, (a, b), rng.normal(0, 0.4))
     if patch is None:
         return
     power = rng.uniform(1.7, 6)
@@ -122,7 +122,7 @@ def _solid(rng: np.random.Generator, image: F32, setting: Setting, distance: flo
         deep,
     )
     edge = (1 - u - v) * min(a, b) * patch.ppm / power
-    _paint(rng, image, setting, patch, edge, normal, _pattern(rng, patch))
+    paint(rng, image, setting, patch, edge, normal, pattern_of(rng, patch))
 
 
 def _turned(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
@@ -141,7 +141,7 @@ def _turned(rng: np.random.Generator, image: F32, setting: Setting, distance: fl
         )
     outline = outline * size
     half = (float(outline[:, 1].max()), float(np.abs(outline[:, 0]).max()))
-    patch = _patch(rng, image, setting, distance, half, rng.normal(0, 0.08))
+    patch = patch_at(rng, image, setting, distance, half, rng.normal(0, 0.08))
     if patch is None:
         return
     fine = np.linspace(outline[0, 0], outline[-1, 0], 160)
@@ -152,19 +152,19 @@ def _turned(rng: np.random.Generator, image: F32, setting: Setting, distance: fl
     rise = np.interp(patch.y, fine, steep).astype(np.float32)
     s = np.clip(patch.x / np.maximum(radius, 1e-3), -0.995, 0.995)
     edge = np.minimum(radius - np.abs(patch.x), np.minimum(patch.y - outline[0, 0], outline[-1, 0] - patch.y))
-    albedo = _pattern(rng, patch)
+    albedo = pattern_of(rng, patch)
     if bands:
         skin, hair = linear(TONES[rng.integers(len(TONES))] / 255), draw_cloth(rng) * 0.5
         y = (patch.y / size)[..., None]
         albedo = np.where(y > bands[1], hair, np.where(y > bands[0], skin, albedo)).astype(np.float32)
     normal = (s, -rise, np.sqrt(1 - s * s))
-    _paint(rng, image, setting, patch, edge * patch.ppm + 0.5, normal, albedo)
+    paint(rng, image, setting, patch, edge * patch.ppm + 0.5, normal, albedo)
 
 
 def _coat(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
     """A coat, shirt or dress on a hook: shoulders without a head, sleeves, deep folds."""
     wide, long = rng.uniform(0.17, 0.27), rng.uniform(0.3, 0.55)
-    patch = _patch(rng, image, setting, distance, (1.5 * wide, long), rng.normal(0, 0.05), high=True)
+    patch = patch_at(rng, image, setting, distance, (1.5 * wide, long), rng.normal(0, 0.05), high=True)
     if patch is None:
         return
     down = (long - patch.y) / (2 * long)  # 0 at the hook, 1 at the hem
@@ -181,14 +181,14 @@ def _coat(rng: np.random.Generator, image: F32, setting: Setting, distance: floa
     )
     slope = rng.uniform(0.2, 0.9) * np.cos(bend) * np.clip(down * 3, 0.1, 1)
     normal = (slope + (patch.x / (body + 1e-3)) ** 3, np.clip(0.25 - down, 0, 1) * 2, np.ones_like(slope))
-    albedo = _pattern(rng, patch) * (1 - 0.5 * (np.abs(patch.x) < 0.004) * (rng.random() < 0.6))[..., None]
-    _paint(rng, image, setting, patch, edge * patch.ppm, normal, albedo.astype(np.float32))
+    albedo = pattern_of(rng, patch) * (1 - 0.5 * (np.abs(patch.x) < 0.004) * (rng.random() < 0.6))[..., None]
+    paint(rng, image, setting, patch, edge * patch.ppm, normal, albedo.astype(np.float32))
 
 
 def _flag(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
     """Hanging cloth with soft folds: a flag, a towel, a banner."""
     half, tall = rng.uniform(0.1, 0.4), rng.uniform(0.2, 0.6)
-    patch = _patch(rng, image, setting, distance, (half * 1.15, tall), rng.normal(0, 0.1), high=True)
+    patch = patch_at(rng, image, setting, distance, (half * 1.15, tall), rng.normal(0, 0.1), high=True)
     if patch is None:
         return
     bend = (
@@ -197,7 +197,7 @@ def _flag(rng: np.random.Generator, image: F32, setting: Setting, distance: floa
     ripple = 1 + 0.08 * np.sin(patch.y / rng.uniform(0.05, 0.2) + rng.uniform(0, 6))
     edge = np.minimum(half * ripple - np.abs(patch.x), tall - np.abs(patch.y) + 0.01 * np.sin(bend))
     normal = (np.cos(bend) * rng.uniform(0.15, 0.7), 0.1 * np.sin(patch.y * 9), np.ones_like(bend))
-    _paint(rng, image, setting, patch, edge * patch.ppm, normal, _pattern(rng, patch))
+    paint(rng, image, setting, patch, edge * patch.ppm, normal, pattern_of(rng, patch))
 
 
 def _chair(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
@@ -205,7 +205,7 @@ def _chair(rng: np.random.Generator, image: F32, setting: Setting, distance: flo
     distance = min(distance, rng.uniform(0.8, 1.6))
     a, b, tilt = rng.uniform(0.2, 0.33), rng.uniform(0.25, 0.45), rng.normal(0, 0.05)
     at = (float(rng.beta(0.8, 0.8)), float(rng.uniform(0.7, 1.1)))
-    patch = _patch(rng, image, setting, distance, (a, b * 1.5), tilt, at)
+    patch = patch_at(rng, image, setting, distance, (a, b * 1.5), tilt, at)
     if patch is None:
         return
     power, lean = rng.uniform(2.5, 7), rng.uniform(0.2, 0.8)
@@ -213,13 +213,13 @@ def _chair(rng: np.random.Generator, image: F32, setting: Setting, distance: flo
     edge = (1 - u - v) * a * patch.ppm / power
     normal = (lean * np.sign(patch.x) * u, lean * np.sign(patch.y) * v + 0.1, np.ones_like(u))
     black = np.full(3, rng.uniform(0.005, 0.03), np.float32)
-    colour = black if rng.random() < 0.5 else _colour(rng)
-    _paint(rng, image, setting, patch, edge, normal, colour)
+    colour = black if rng.random() < 0.5 else colour_of(rng)
+    paint(rng, image, setting, patch, edge, normal, colour)
     if rng.random() < 0.35:
         top, size = patch.y - 1.25 * b, 0.17 * b
         u, v = np.abs(patch.x / (0.5 * a)) ** power, np.abs(top / size) ** power
         normal = (np.sign(patch.x) * u, np.sign(top) * v + 0.1, np.ones_like(u))
-        _paint(rng, image, setting, patch, (1 - u - v) * size * patch.ppm / power, normal, colour)
+        paint(rng, image, setting, patch, (1 - u - v) * size * patch.ppm / power, normal, colour)
 
 
 def add_plant(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:

@@ -5,13 +5,24 @@ uniform sampler2D diffuse;
 uniform float textured;
 uniform vec3 colour;
 uniform vec3 second;
-uniform vec4 pattern;  // kind (0 plain, 1 stripes, 2 checks, 3 blotches, 4 print on the chest, 5 zip), pitch, angle, softness
+uniform vec4 pattern;  // kind (0 plain, 1 stripes, 2 checks, 3 blotches, 4 print on the chest, 5 zip, 6 words all over,
+                       // 7 large picture on the chest), pitch, angle, softness
 uniform float shine;
 uniform float weave;
 uniform float cut;     // discard where aux.x is below this
 uniform vec3 seed;
 
 float band(float x, float soft) { return smoothstep(0.5 - soft, 0.5 + soft, abs(fract(x) * 2.0 - 1.0)); }
+
+float full(vec2 p) { return fract(sin(dot(p, vec2(127.1, 311.7)) + seed.x) * 43758.5453); }
+
+// Lines of words; letters are 3 x 4 fields, some of which are full. q: one line is 1 high, a letter 0.5 wide.
+float words(vec2 q) {
+    float line = floor(q.y), high = (fract(q.y) - 0.2) / 0.6;
+    float x = 2.0 * q.x + 3.7 * line, letter = floor(x), place = fract(x) / 0.75;
+    if (high < 0.0 || high > 1.0 || place > 1.0 || mod(letter, 7.0) > 4.5) return 0.0;
+    return step(0.4, full(vec2(letter * 3.0 + floor(place * 3.0), line * 4.0 + floor(high * 4.0))));
+}
 
 void main() {
     float shell = step(9.5, aux.y);
@@ -32,6 +43,11 @@ void main() {
         m = step(max(abs(d.x), abs(d.y)), 1.0) * step(0.03, rest.z) * step(0.45, grain);
     }
     if (pattern.x == 5.0) m = smoothstep(0.006, 0.004, abs(rest.x)) * step(0.0, rest.z);
+    if (pattern.x == 6.0) m = words(q);
+    if (pattern.x == 7.0) {
+        vec2 d = (rest.xy - vec2(0.0, 0.36)) / vec2(0.11, 0.15);
+        m = smoothstep(1.0, 0.9, dot(d, d)) * step(0.03, rest.z) * smoothstep(0.42, 0.46, grain);
+    }
     albedo = mix(albedo, second, m);
     // Bands at the edges (ribbing, hems) and a stitched seam inside them.
     float hem = shell * smoothstep(0.75, 0.65, edge);

@@ -1,0 +1,98 @@
+"""Things that stand as near as the person does, at the picture's sides and sharp: chairs, mostly black,
+jackets hung over them, screens seen from aside.
+
+They are no people, though black cloth with a shoulder's outline at the picture's edge looks like somebody who
+is cut off there. Drawn onto a linear picture [H,W,3] float32 in place, after the backdrop's defocus.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from training.synth.meshes import F32
+from training.synth.people.look import draw_cloth
+from training.synth.places.clutter import Patch, colour_of, paint, patch_at
+from training.synth.places.light import LUMA
+from training.synth.places.rooms import Setting
+
+ODDS = {"environment": 0.06, "room": 0.3, "wall": 0.3, "texture": 0.1}
+"""How often anything of this stands there, by the backdrop's kind."""
+
+
+def add_near(rng: np.random.Generator, image: F32, setting: Setting, kind: str) -> None:
+    """Nothing, one thing or two."""
+    if rng.random() > ODDS[kind]:
+        return
+    for _ in range(1 + int(rng.random() < 0.35)):
+        pick = rng.choice(3, p=[0.45, 0.35, 0.2])
+        (_chair, _jacket, _screen)[pick](rng, image, setting)
+
+
+def _stand(rng: np.random.Generator) -> tuple[tuple[float, float], float]:
+    """Where in the picture, 0..1 to the right and down, and the metres to it: at the sides, cut off there."""
+    x = float(rng.beta(0.35, 0.35)) * 1.16 - 0.08
+    return (x, float(rng.uniform(0.62, 1.15))), float(rng.uniform(0.55, 1.7))
+
+
+def _black(rng: np.random.Generator) -> F32:
+    """Black cloth or plastic three times of four, else any cloth."""
+    if rng.random() < 0.75:
+        return np.asarray(rng.uniform(0.003, 0.022) * (1 + rng.uniform(-0.15, 0.15, 3)), np.float32)
+    return colour_of(rng)
+
+
+def _back(patch: Patch, a: float, b: float, power: float) -> tuple[F32, tuple[F32, F32, F32]]:
+    """A chair's back, half sizes in metres: how far inside (pixels), and normals of a slightly bent board."""
+    u, v = np.abs(patch.x / a) ** power, np.abs(patch.y / b) ** power
+    normal = (0.5 * np.sign(patch.x) * u, 0.5 * np.sign(patch.y) * v + 0.1, np.ones_like(u))
+    return (1 - u - v) * a * patch.ppm / power, normal
+
+
+def _chair(rng: np.random.Generator, image: F32, setting: Setting) -> None:
+    """The back of an office chair."""
+    at, distance = _stand(rng)
+    a, b = rng.uniform(0.18, 0.3), rng.uniform(0.22, 0.45)
+    patch = patch_at(rng, image, setting, distance, (a, b), rng.normal(0, 0.06), at)
+    if patch is not None:
+        edge, normal = _back(patch, a, b, rng.uniform(3, 9))
+        paint(rng, image, setting, patch, edge, normal, _black(rng))
+
+
+def _jacket(rng: np.random.Generator, image: F32, setting: Setting) -> None:
+    """A jacket over the back of a chair: a shoulder's slope, sleeves that hang, folds."""
+    at, distance = _stand(rng)
+    wide, tall = rng.uniform(0.2, 0.3), rng.uniform(0.25, 0.45)
+    patch = patch_at(rng, image, setting, distance, (1.3 * wide, tall), rng.normal(0, 0.08), at)
+    if patch is None:
+        return
+    down = (tall - patch.y) / (2 * tall)  # 0 at the top, 1 at the hem
+    slope, flare = rng.uniform(0.4, 0.8), rng.uniform(1.0, 1.25)
+    half = wide * np.interp(down, [0, 0.03, 0.2, 0.45, 1], [0.3, slope, 0.5 + 0.5 * slope, 1, flare])
+    half = half * (1 + 0.05 * np.sin(patch.y * rng.uniform(15, 45) + rng.uniform(0, 6)))
+    edge = np.minimum(half - np.abs(patch.x), tall - np.abs(patch.y))
+    bend = patch.x / rng.uniform(0.02, 0.06) + 2 * np.sin(patch.y / rng.uniform(0.05, 0.2))
+    fold = rng.uniform(0.15, 0.7) * np.cos(bend + rng.uniform(0, 6)) * np.clip(down * 3, 0.1, 1)
+    round_ = np.clip(patch.x / (half + 1e-3), -1, 1)
+    normal = (fold + round_ * np.abs(round_), np.clip(0.35 - down, 0, 1) * 2.5, np.ones_like(fold))
+    paint(rng, image, setting, patch, edge * patch.ppm, normal, _black(rng))
+
+
+def _screen(rng: np.random.Generator, image: F32, setting: Setting) -> None:
+    """A screen at the picture's side, turned away: its frame black, its picture bright, grey or dark."""
+    height, width = image.shape[:2]
+    far, near = rng.uniform(0.02, 0.25) * width, -rng.uniform(0.0, 0.15) * width
+    top, tall = rng.uniform(0.05, 0.6) * height, rng.uniform(0.3, 0.9) * height
+    lean = rng.uniform(0.05, 0.25) * tall
+    rows = np.array([top - lean, top, top + tall, top + tall + lean])
+    corners = np.stack([np.array([near, far, far, near]), rows], 1).astype(np.float32)
+    if rng.random() < 0.5:
+        corners[:, 0] = width - corners[:, 0]
+    level = float(setting.lamps.sh[0] @ LUMA) * np.exp(rng.uniform(np.log(0.1), np.log(4)))
+    shapes = np.array([[draw_cloth(rng) for _ in range(4)] for _ in range(3)], np.float32)
+    show = np.full((48, 64, 3), 0.01, np.float32)
+    show[2:46, 2:62] = cv2.resize(shapes, (60, 44), interpolation=cv2.INTER_NEAREST) * np.float32(level)
+    whole = np.array([[0, 0], [64, 0], [64, 48], [0, 48]], np.float32)
+    matrix = cv2.getPerspectiveTransform(whole, corners)
+    image *= 1 - cv2.warpPerspective(np.ones((48, 64), np.float32), matrix, (width, height))[..., None]
+    image += cv2.warpPerspective(show, matrix, (width, height))
