@@ -165,9 +165,13 @@ def run(args: argparse.Namespace) -> None:
         text, numbers = text + extra, numbers | more
     if args.assets:
         from training.real import real_section
+        from training.steadiness import steadiness_section
 
-        extra, more = real_section(methods, args.assets, args.size)
-        text, numbers = text + extra, numbers | more
+        for extra, more in (
+            real_section(methods, args.assets, args.size),
+            steadiness_section(args.model, args.assets),
+        ):
+            text, numbers = text + extra, numbers | more
     print(text)
     for path, body in ((args.out, text), (args.figures, json.dumps(numbers, indent=1) + "\n")):
         if path:
