@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from live_relight.core.frames import Geometry
+from live_relight.core.mirror import between, mirrored
 from training.baselines import normals_of_depth
 
 F32 = NDArray[np.float32]
@@ -102,6 +104,25 @@ class _Stills(ABC):
 
     def clip(self) -> Callable[[F32], Found]:
         return self.still
+
+
+class BothWays(_Stills):
+    """What `live-relight photo` makes of a network: it is asked about the mirrored picture as well."""
+
+    def __init__(self, network: OnnxMethod) -> None:
+        self._network = network
+
+    def still(self, image: F32) -> Found:
+        straight = self._seen(image)
+        found = between(straight, mirrored(self._seen(np.ascontiguousarray(image[:, ::-1]))))
+        return Found(found.normal, found.depth, found.alpha)
+
+    def _seen(self, image: F32) -> Geometry:
+        found = self._network.still(image)
+        assert found.normal is not None
+        assert found.depth is not None
+        assert found.alpha is not None
+        return Geometry(found.normal, found.depth, found.alpha, np.zeros(image.shape, np.uint8))
 
 
 class EngineMethod(_Stills):
@@ -197,11 +218,12 @@ def settled(found: Found, depth: F32, mask: F32, camera: F32) -> Found:
 
 
 def predictors(model: Path, beside: Sequence[str], ours: str) -> dict[str, Method]:
-    """The network `model` by the name `ours`, then the others: .onnx files, which are run at the picture's
-    size, or what --engine takes (`onnx:my.onnx` too), at the size that the application runs them at."""
+    """The network `model` by the name `ours`, the same both ways, then the others: .onnx files, which are run
+    at the picture's size, or what --engine takes (`onnx:my.onnx` too), at the application's size."""
     from live_relight.core.settings import ENGINES
 
-    found: dict[str, Method] = {ours: OnnxMethod(model)}
+    network = OnnxMethod(model)
+    found: dict[str, Method] = {ours: network, f"{ours}, both ways (photo)": BothWays(network)}
     for name in beside:
         if name.endswith(".onnx") and name.partition(":")[0] not in ENGINES:
             found[Path(name).stem] = OnnxMethod(Path(name))

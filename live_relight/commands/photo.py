@@ -112,7 +112,7 @@ def _many(relighter: Relighter, jobs: list[Job]) -> int:
 
 def _one(relighter: Relighter, job: Job) -> None:
     picture = read_picture(job.source)
-    geometry = relighter.geometry(picture.image)
+    geometry = relighter.geometry(picture.image, both_ways=True)
     lit = relighter.relight(picture.image, geometry=geometry)
     write_picture(job.target, lit, picture.alpha)
     if job.maps is not None:

@@ -77,7 +77,7 @@ def _check_input(source: Path) -> None:
 
 
 def _one(frame: Frame, relighter: Relighter, sink: FileSink, maps: Path | None) -> None:
-    image, steady = relighter.follow(frame.image, frame.time)
+    image, steady = relighter.follow(frame.image, frame.time, both_ways=True)
     sink.send(replace(frame, image=image))
     if maps is not None:
         write_maps(maps, frame.image, steady, relighter.look)

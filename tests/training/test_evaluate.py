@@ -313,6 +313,17 @@ def test_an_imported_network_is_asked_in_its_own_units(tmp_path, root, own_folde
     assert metrics.angles(ours.normal, theirs.normal, inside).mean() < 12
 
 
+def test_both_ways_means_the_picture_and_its_mirror_image(root):
+    found = predictors(root / "engines" / "fast.onnx", [], "ours")
+    assert list(found) == ["ours", "ours, both ways (photo)"]
+    once, both = found.values()
+    image = np.random.default_rng(0).random((64, 96, 3), np.float32)
+    seen, turned = both.still(image), both.still(np.ascontiguousarray(image[:, ::-1]))
+    assert np.allclose(seen.normal, turned.normal[:, ::-1] * [-1, 1, 1], atol=1e-4)
+    assert np.allclose(seen.alpha, turned.alpha[:, ::-1], atol=1e-5)
+    assert not np.allclose(seen.depth, once.still(image).depth, atol=1e-4)
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_tcmonodepth_is_a_row_where_its_file_is(there, tmp_path):
     """A stand-in of its form: 192 x 320, RGB 0..255, more where the picture is redder."""
