@@ -64,12 +64,14 @@ class Relighter:
 
     def geometry(self, frame: Image, both_ways: bool = False) -> Geometry:
         """Depth, normals and alpha of the person, at the network's own size. `both_ways`: the middle of what
-        is seen of the picture and of its mirror image, nearer to the truth for twice the time (stills)."""
+        is seen of the picture and of its mirror image, nearer to the truth for twice the time."""
         self._ready()
         found = self._estimator.estimate(_checked(frame), self._share)
         if not both_ways:
             return found
         other = self._estimator.estimate(mirror.mirrored_frame(frame), self._share)
+        if other.size != found.size:  # a card came or went in between
+            return found
         return mirror.between(found.sound(), mirror.mirrored(other.sound()))
 
     def relight(

@@ -22,9 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.model import Block, GeometryNet, ModelConfig, parameters
+from training.model import Block, GeometryNet, ModelConfig, parameters, read_widths
 from training.told import in_one_line
-from training.train import read_widths
 from training.weights import load_model, save_checkpoint
 
 ECHO = 0.25
@@ -55,10 +54,10 @@ def echo(model: GeometryNet, name: str, block: Block, new: set[str]) -> None:
     strongly. A ValueError where it, or that one, changes sizes, so that it cannot be passed by."""
     stage, place = name.rsplit(".", 1)
     before = next(f"{stage}.{k}" for k in range(int(place) - 1, -1, -1) if f"{stage}.{k}" not in new)
-    model_of = model.get_submodule(before)
-    if not (block.skip and isinstance(model_of, Block) and model_of.skip):
+    pattern = model.get_submodule(before)
+    if not (block.skip and isinstance(pattern, Block) and pattern.skip):
         raise ValueError(f"{name}: got a block that changes size, expected one that can be passed by")
-    block.load_state_dict(model_of.state_dict())
+    block.load_state_dict(pattern.state_dict())
     last = block.body[-1]
     assert isinstance(last, nn.BatchNorm2d)
     last.weight *= ECHO

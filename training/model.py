@@ -33,7 +33,7 @@ LITE0_STAGES = (
     (1, 3, 1, 6, 320),
 )
 FAST_STAGES = (*LITE0_STAGES[:5], (3, 5, 2, 6, 192))
-# The same with more blocks where the picture is small: a fifth more time, half as many weights again.
+# The same with more blocks where the picture is small: a sixth more time, two thirds more weights.
 DEEP_STAGES = (*LITE0_STAGES[:3], (4, 3, 2, 6, 80), (5, 5, 1, 6, 112), (5, 5, 2, 6, 192))
 
 
@@ -69,6 +69,17 @@ class ModelConfig:
     deep: bool = False
     fine: int = 0
     memory: bool = False
+
+
+def read_widths(text: str) -> tuple[int, int, int, int, int]:
+    """ "160,128,96,48,24" -> the five widths of a decoder; a ValueError for anything else."""
+    try:
+        a, b, c, d, e = (int(part) for part in text.split(","))
+    except ValueError:
+        a = b = c = d = e = 0
+    if min(a, b, c, d, e) < 1:
+        raise ValueError(f"--widths: got {text!r}, expected five whole numbers, as 160,128,96,48,24")
+    return a, b, c, d, e
 
 
 class Block(nn.Module):

@@ -85,9 +85,11 @@ def fill(model: GeometryNet, weights: dict[str, Tensor]) -> None:
         norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
         norm.weight.fill_(1)
         norm.bias.copy_(shift)
+    unknown = [name for name in wanted if name not in state]
+    if unknown:
+        raise ValueError(f"got {unknown[0]}, which no form of the network has: it is of another version")
     for name, value in wanted.items():
-        if name in state:
-            state[name].copy_(value)
+        state[name].copy_(value)
     norms = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d))
     missing = [name for name in state if name not in wanted and not name.startswith(norms)]
     if missing:

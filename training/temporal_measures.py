@@ -51,7 +51,7 @@ class Smoother:
         return Found(smooth.normal, smooth.depth, smooth.alpha)
 
 
-def both_ways(method: Method, images: Iterable[F32]) -> list[tuple[Found, Found]]:
+def raw_and_smoothed(method: Method, images: Iterable[F32]) -> list[tuple[Found, Found]]:
     """(raw, smoothed) for the frames of one stream."""
     follow, smoother, out = method.clip(), Smoother(), []
     for image in images:
@@ -90,7 +90,7 @@ def jitter(method: Method, items: Sequence[Item]) -> tuple[float, float]:
     smooth: list[F32] = []
     for index, item in enumerate(items):
         rng = np.random.default_rng([index, 1])
-        frames = both_ways(method, (noisy(rng, item["image"]) for _ in range(FRAMES)))
+        frames = raw_and_smoothed(method, (noisy(rng, item["image"]) for _ in range(FRAMES)))
         on = item["mask"] > 0.5
         for one, two in pairwise(frames[SETTLING - 1 :]):
             raw.append(turned(one[0].normal, two[0].normal, on))
@@ -107,7 +107,7 @@ def flicker(method: Method, clips: Sequence[Sequence[F32]]) -> tuple[float, floa
     still = whole = 0
     for images in clips:
         lumas = [box3(box3(luma(picture_of(image)))) for image in images]
-        frames = both_ways(method, images)
+        frames = raw_and_smoothed(method, images)
         for k, (one, two) in enumerate(pairwise(frames)):
             quiet = (np.abs(lumas[k + 1] - lumas[k]) < STILL_LUMA).astype(np.uint8)
             person = (one[0].alpha > 0.9) & (two[0].alpha > 0.9)
@@ -182,7 +182,7 @@ def lag(method: Method, items: Sequence[Item]) -> dict[int, tuple[float, float]]
         found: list[tuple[float, ...]] = []
         for index, item in enumerate(items):
             images, places = sliding(item, speed, max(5, 24 // speed), np.random.default_rng([index, 2]))
-            frames = both_ways(method, images)
+            frames = raw_and_smoothed(method, images)
             rest = trail_of(
                 [raw.alpha for raw, _ in frames[:REST]], item["alpha"], places[:REST], range(-9, 10)
             )
@@ -229,7 +229,7 @@ def on_clips(method: Method, records: Sequence[Record], size: tuple[int, int]) -
     out = Motion()
     for record in records:
         items = clip_items(record, size)
-        frames = both_ways(method, (item["image"] for item in items))
+        frames = raw_and_smoothed(method, (item["image"] for item in items))
         for (raw, smooth), item in zip(frames, items, strict=True):
             out.raw.append(metrics.angles(raw.normal, item["normal"], item["mask"])[::3])
             out.smooth.append(metrics.angles(smooth.normal, item["normal"], item["mask"])[::3])

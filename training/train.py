@@ -22,7 +22,7 @@ from training.depthwise import quicken
 from training.device import Place, join, leave, meet, same_progress, share_gradients, to_device
 from training.keep import average, log, resume
 from training.losses import Weights, total_loss
-from training.model import GeometryNet, ModelConfig, parameters
+from training.model import GeometryNet, ModelConfig, parameters, read_widths
 from training.schedule import average_at, rate_at
 from training.supply import Progress, supply_of
 from training.told import from_options, in_one_line
@@ -123,17 +123,6 @@ def form_of(config: TrainConfig) -> ModelConfig:
     same = ("fast", "relief", "trim", "joint", "deep", "fine")
     form = ModelConfig(**{name: getattr(config, name) for name in same})
     return replace(form, widths=read_widths(config.widths)) if config.widths else form
-
-
-def read_widths(text: str) -> tuple[int, int, int, int, int]:
-    """ "160,128,96,48,24" -> the five widths of a decoder; a ValueError for anything else."""
-    try:
-        a, b, c, d, e = (int(part) for part in text.split(","))
-    except ValueError:
-        a = b = c = d = e = 0
-    if min(a, b, c, d, e) < 1:
-        raise ValueError(f"--widths: got {text!r}, expected five whole numbers, as 160,128,96,48,24")
-    return a, b, c, d, e
 
 
 def hold_still(model: GeometryNet, count: int) -> None:

@@ -60,6 +60,8 @@ def save_checkpoint(path: str | Path, model: GeometryNet, **extra: Any) -> None:
 def load_model(path: str, weights: str = "ema") -> GeometryNet:
     """A network from a checkpoint; `weights` is 'ema' (averaged, falls back) or 'model'."""
     blob = torch.load(path, map_location="cpu", weights_only=True)
+    if blob["config"].get("attend"):
+        raise ValueError(f"{path}: got a network that attends, a form that is no more (LOG.md)")
     config = {
         k: v for k, v in blob["config"].items() if k not in ("large", "attend")
     }  # forms that are no more

@@ -14,7 +14,7 @@ from live_relight.core.errors import SourceError, nearest
 from live_relight.core.frames import Frame, Image
 from live_relight.core.paths import JOIN_VIDEO
 
-from .chroma import paired, smoothed
+from .chroma import kernel_of, smoothed
 from .fit import Fit
 from .guard import Guard
 from .v4l2 import CameraInfo, holders, list_cameras, problem
@@ -56,7 +56,7 @@ class CameraSource:
         self._size: tuple[int, int] | None = None
         self._capture = self._open(device, fit.size or DEFAULT_SIZE, fps or DEFAULT_FPS)
         self._guard = Guard(self._capture.release)
-        self._paired = paired(self._capture.get(cv2.CAP_PROP_FOURCC))
+        self._kernel = kernel_of(self._capture.get(cv2.CAP_PROP_FOURCC))
         self._index = 0
         try:
             # The first picture tells the real size, and whether the camera works at all.
@@ -115,7 +115,9 @@ class CameraSource:
             now = time.monotonic()
             if ok and pixels is not None and pixels.size:
                 image = _bgr(np.asarray(pixels))
-                return self._fitted(smoothed(image) if self._paired else image), self._capture_time(now)
+                return self._fitted(
+                    image if self._kernel is None else smoothed(image, self._kernel)
+                ), self._capture_time(now)
             if self._guard.closed:
                 return None
             if now > end:

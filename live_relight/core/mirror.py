@@ -1,8 +1,8 @@
 """What is seen of a picture and of its mirror image, together.
 
-A network says something else of the mirrored picture, some six degrees of angle away, though what it sees
-is the same: part of its error. The middle of both has less of it, for twice the time: a still can have that,
-a camera cannot.
+A network says something else of the mirrored picture, six to ten degrees of angle away, though what it sees
+is the same: part of its error. The middle of both has less of it, for twice the time: stills and files can
+have that, a camera cannot.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ def test_what_stands_near_is_at_the_sides_and_moves_nothing_else(environment, mo
     assert darker > 0.6 * count
     third = SIZE[0] // 3
     sides = (changed[:, :third].mean() + changed[:, -third:].mean()) / 2
-    assert sides > 1.5 * changed[:, third:-third].mean() > 0
+    assert sides > 1.2 * changed[:, third:-third].mean() > 0
     assert changed[-8:].mean() > 2 * changed[:8].mean()  # they stand on the floor
 
 

@@ -76,5 +76,20 @@ def test_one_row_a_preset(monkeypatch):
     assert all(value == pytest.approx(0, abs=0.02) for value in numbers.values())
 
 
+def test_a_network_that_cannot_be_run_costs_a_line_and_not_the_report(tmp_path, monkeypatch):
+    """And what is handed to the application is BGR."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.mkv").touch()
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[..., 0] = 255
+    monkeypatch.setattr(steadiness, "decoded", lambda path: [red] * 40)
+    frames = steadiness.middle_frames(tmp_path / "real" / "a.mkv")
+    assert len(frames) == steadiness.RUN
+    assert (frames[0][..., 2] == 255).all()
+    text, numbers = steadiness.steadiness_section(tmp_path / "missing.onnx", tmp_path)
+    assert "no figures" in text
+    assert numbers == {}
+
+
 def test_without_clips_nothing_is_said(tmp_path):
     assert steadiness.steadiness_section(tmp_path / "net.onnx", tmp_path) == ("", {})

@@ -24,15 +24,16 @@ def add_near(rng: np.random.Generator, image: F32, setting: Setting, kind: str) 
     """Nothing, one thing or two."""
     if rng.random() > ODDS[kind]:
         return
-    for _ in range(1 + int(rng.random() < 0.35)):
+    count = 1 + int(rng.random() < 0.35)
+    for distance in sorted(rng.uniform(0.55, 1.7, count), reverse=True):
         pick = rng.choice(3, p=[0.45, 0.35, 0.2])
-        (_chair, _jacket, _screen)[pick](rng, image, setting)
+        (_chair, _jacket, _screen)[pick](rng, image, setting, float(distance))
 
 
-def _stand(rng: np.random.Generator) -> tuple[tuple[float, float], float]:
-    """Where in the picture, 0..1 to the right and down, and the metres to it: at the sides, cut off there."""
+def _stand(rng: np.random.Generator) -> tuple[float, float]:
+    """Where in the picture, 0..1 to the right and down: at the sides, cut off there."""
     x = float(rng.beta(0.35, 0.35)) * 1.16 - 0.08
-    return (x, float(rng.uniform(0.62, 1.15))), float(rng.uniform(0.55, 1.7))
+    return x, float(rng.uniform(0.62, 1.15))
 
 
 def _black(rng: np.random.Generator) -> F32:
@@ -49,9 +50,9 @@ def _back(patch: Patch, a: float, b: float, power: float) -> tuple[F32, tuple[F3
     return (1 - u - v) * a * patch.ppm / power, normal
 
 
-def _chair(rng: np.random.Generator, image: F32, setting: Setting) -> None:
+def _chair(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
     """The back of an office chair."""
-    at, distance = _stand(rng)
+    at = _stand(rng)
     a, b = rng.uniform(0.18, 0.3), rng.uniform(0.22, 0.45)
     patch = patch_at(rng, image, setting, distance, (a, b), rng.normal(0, 0.06), at)
     if patch is not None:
@@ -59,9 +60,9 @@ def _chair(rng: np.random.Generator, image: F32, setting: Setting) -> None:
         paint(rng, image, setting, patch, edge, normal, _black(rng))
 
 
-def _jacket(rng: np.random.Generator, image: F32, setting: Setting) -> None:
-    """A jacket over the back of a chair: a shoulder's slope, sleeves that hang, folds."""
-    at, distance = _stand(rng)
+def _jacket(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
+    """A jacket over the back of a chair: a shoulder's slope, a hem that flares, folds."""
+    at = _stand(rng)
     wide, tall = rng.uniform(0.2, 0.3), rng.uniform(0.25, 0.45)
     patch = patch_at(rng, image, setting, distance, (1.3 * wide, tall), rng.normal(0, 0.08), at)
     if patch is None:
@@ -78,8 +79,9 @@ def _jacket(rng: np.random.Generator, image: F32, setting: Setting) -> None:
     paint(rng, image, setting, patch, edge * patch.ppm, normal, _black(rng))
 
 
-def _screen(rng: np.random.Generator, image: F32, setting: Setting) -> None:
-    """A screen at the picture's side, turned away: its frame black, its picture bright, grey or dark."""
+def _screen(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
+    """A screen at the picture's side, turned away: its frame black, its picture bright or dark. Its size goes
+    by the picture, whatever the distance."""
     height, width = image.shape[:2]
     far, near = rng.uniform(0.02, 0.25) * width, -rng.uniform(0.0, 0.15) * width
     top, tall = rng.uniform(0.05, 0.6) * height, rng.uniform(0.3, 0.9) * height
