@@ -222,3 +222,14 @@ def test_the_camera_steps_back_from_a_hand_before_it():
     depth = -(points @ moved.view[:3, :3].T + moved.view[:3, 3])[:, 2]
     assert depth[1] == pytest.approx(0.16, abs=1e-5)
     assert step_back(view, points[[0, 2]]) is view  # what stands beside the camera is not seen
+
+
+@pytest.mark.parametrize(("last", "wanted"), [(0.65, [0.16, 0.91]), (2.0, [-1.4, 0.7])])
+def test_the_camera_goes_on_back_while_anything_is_cut(last, wanted):
+    """Somebody behind the camera: one step of 0.6 metres ends inside. Who is still behind it is not seen."""
+    view = View(np.eye(4, dtype=np.float32), (0.6, 0.45))
+    points = np.array([[0, 0, -0.1], [0.01, 0, last], [0.01, 0, last - 0.1]], np.float32)
+    if last == 2.0:
+        points[2] = points[0]
+    z = -(points[:, 2] + step_back(view, points).view[2, 3])
+    np.testing.assert_allclose([z[1], z[0]], wanted, atol=2e-3)

@@ -10,6 +10,7 @@ from training.synth.gl import View
 from training.synth.meshes import F32
 
 HEAD = 0.25  # metres, chin to crown
+STEPS = 6  # of at most 0.6 metres back
 
 
 def rotate(axis: int, degrees: float) -> F32:
@@ -46,14 +47,18 @@ def draw_view(rng: np.random.Generator, head: F32, aspect: float) -> tuple[View,
 
 def step_back(view: View, points: F32, nearest: float = 0.16) -> View:
     """The camera moved back so far that none of `points` [N,3] that it may see is nearer than `nearest`
-    metres: a hand before the lens must not be cut open by the near plane."""
-    turn, shift = view.view[:3, :3], view.view[:3, 3]
-    z = -(points @ turn[2] + shift[2])
-    close = np.flatnonzero(z < nearest)
-    side = np.abs(points[close] @ turn[:2].T + shift[:2]) < 1.2 * nearest * np.array(view.tan_half)
-    inside = close[side[:, 0] & side[:, 1]]
-    if not len(inside):
-        return view
-    moved = view.view.copy()
-    moved[2, 3] -= min(nearest - float(z[inside].min()), 0.6)
-    return replace(view, view=moved)
+    metres: a hand before the lens must not be cut open by the near plane. At most 0.6 metres at a time; on
+    while anything before the lens is still too near, in STEPS. What is behind it after the first is not seen.
+    """
+    for step in range(STEPS):
+        turn, shift = view.view[:3, :3], view.view[:3, 3]
+        z = -(points @ turn[2] + shift[2])
+        close = np.flatnonzero(z < nearest - 1e-4)
+        side = np.abs(points[close] @ turn[:2].T + shift[:2]) < 1.2 * nearest * np.array(view.tan_half)
+        inside = close[side[:, 0] & side[:, 1]]
+        if not len(inside) or (step and z[inside].max() <= 0):
+            break
+        moved = view.view.copy()
+        moved[2, 3] -= min(nearest - float(z[inside].min()), 0.6)
+        view = replace(view, view=moved)
+    return view
