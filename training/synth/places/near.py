@@ -91,9 +91,11 @@ def _screen(rng: np.random.Generator, image: F32, setting: Setting, distance: fl
     if rng.random() < 0.5:
         corners[:, 0] = width - corners[:, 0]
     level = float(setting.lamps.sh[0] @ LUMA) * np.exp(rng.uniform(np.log(0.1), np.log(4)))
-    shapes = np.array([[draw_cloth(rng) for _ in range(4)] for _ in range(3)], np.float32)
     show = np.full((48, 64, 3), 0.01, np.float32)
-    show[2:46, 2:62] = cv2.resize(shapes, (60, 44), interpolation=cv2.INTER_NEAREST) * np.float32(level)
+    show[2:46, 2:62] = (0.9 if rng.random() < 0.6 else draw_cloth(rng)) * np.float32(level)
+    for _ in range(int(rng.integers(1, 7))):  # windows, pictures, bars
+        y, x, h, w = rng.uniform((2, 2, 2, 4), (44, 58, 40, 56)).astype(int)
+        show[y : min(y + h, 46), x : min(x + w, 62)] = draw_cloth(rng) * np.float32(level)
     whole = np.array([[0, 0], [64, 0], [64, 48], [0, 48]], np.float32)
     matrix = cv2.getPerspectiveTransform(whole, corners)
     image *= 1 - cv2.warpPerspective(np.ones((48, 64), np.float32), matrix, (width, height))[..., None]
