@@ -16,7 +16,7 @@ from tests.training.balls import ball_at
 from training import evaluate, metrics, stills
 from training import temporal_measures as over_time
 from training.networks import TCMONODEPTH, Found, OnnxMethod, predictors, settled, tcmonodepth
-from training.real import fit
+from training.real import fit, shared_parts
 from training.synth.shards import Sample, write_shard
 
 SIZE = (96, 64)
@@ -311,6 +311,19 @@ def test_an_imported_network_is_asked_in_its_own_units(tmp_path, root, own_folde
     inside = (ours.alpha > 0.7).astype(np.float32)
     assert inside.mean() > 0.05
     assert metrics.angles(ours.normal, theirs.normal, inside).mean() < 12
+
+
+def test_parts_of_a_matte_that_the_other_does_not_have_are_left_out():
+    alpha = np.zeros((40, 60), np.float32)
+    alpha[10:30, 5:25] = 0.9
+    alpha[20:40, 50:] = 0.8
+    other = np.zeros_like(alpha)
+    other[8:28, 6:26] = 1
+    kept = shared_parts(alpha, other)
+    assert np.array_equal(kept[:, :40], alpha[:, :40])
+    assert not kept[:, 40:].any()
+    assert np.array_equal(shared_parts(alpha, np.ones_like(alpha)), alpha)
+    assert not shared_parts(alpha, np.zeros_like(alpha)).any()
 
 
 def test_both_ways_means_the_picture_and_its_mirror_image(root):
