@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from live_relight.capture.demo import CLIP
 from training import metrics
 from training.baselines import flat_normals, sphere_normals
 from training.networks import Found, Method, OnnxMethod, settled
@@ -22,6 +23,8 @@ from training.temporal_measures import flicker
 F32 = NDArray[np.float32]
 RUN = 28
 """Frames one after another from the middle of each clip for flicker."""
+DEMO = 10
+"""Frames of the bundled clip."""
 SHARED = 0.2
 """Of a part of a matte, from which the other matte has it too."""
 FOV = 65.0
@@ -46,6 +49,10 @@ each clip), raw and after the application's smoothing.
 | method | raw | smoothed |
 |---|---|---|
 {flicker}
+"""
+STRAY = """
+The bundled demo clip shows one person, a flag and a model rocket. Per mille of {frames} of its frames that
+are taken for somebody besides the largest part of the matte: {told}.
 """
 
 
@@ -120,10 +127,29 @@ def real_section(
         run=RUN,
         flicker="\n".join(f"| {name} | {raw:.2f}° | {smooth:.2f}° |" for name, raw, smooth in flickers),
     )
+    strays = {name: stray(method, size) for name, method in methods.items()}
+    told = ", ".join(f"{name} {share:.1f}" for name, share in strays.items() if not np.isnan(share))
+    text += STRAY.format(frames=DEMO, told=told)
+    numbers["demo_stray_permille"] = round(strays[ours], 2)
     if flickers:
         numbers |= {"real_flicker_raw_deg": round(flickers[0][1], 2)}
         numbers |= {"real_flicker_smoothed_deg": round(flickers[0][2], 2)}
     return text, numbers
+
+
+def stray(method: Method, size: tuple[int, int]) -> float:
+    """Per mille of the bundled clip's frames, DEMO of them over its length, that a matte has for somebody
+    outside its largest part; NaN of a method without a matte."""
+    found = []
+    for image in frames(CLIP, DEMO):
+        alpha = method.still(fit(image, size)).alpha
+        if alpha is None:
+            return float("nan")
+        on = (alpha > 0.5).astype(np.uint8)
+        _, _, about, _ = cv2.connectedComponentsWithStats(on)
+        largest = int(about[1:, cv2.CC_STAT_AREA].max()) if len(about) > 1 else 0
+        found.append(1000 * (int(on.sum()) - largest) / on.size)
+    return float(np.mean(found))
 
 
 def shared_parts(alpha: F32, other: F32) -> F32:

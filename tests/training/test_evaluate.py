@@ -16,7 +16,7 @@ from tests.training.balls import ball_at
 from training import evaluate, metrics, stills
 from training import temporal_measures as over_time
 from training.networks import TCMONODEPTH, Found, OnnxMethod, predictors, settled, tcmonodepth
-from training.real import fit, shared_parts
+from training.real import fit, shared_parts, stray
 from training.synth.shards import Sample, write_shard
 
 SIZE = (96, 64)
@@ -324,6 +324,29 @@ def test_parts_of_a_matte_that_the_other_does_not_have_are_left_out():
     assert not kept[:, 40:].any()
     assert np.array_equal(shared_parts(alpha, np.ones_like(alpha)), alpha)
     assert not shared_parts(alpha, np.zeros_like(alpha)).any()
+
+
+def test_what_is_taken_for_somebody_else_in_the_demo_clip_is_counted():
+    class Painted:
+        def still(self, image):
+            alpha = np.zeros(image.shape[:2], np.float32)
+            alpha[20:60, 30:70] = 1
+            alpha[:10, :16] = 0.7
+            alpha[80:, 90:] = 0.4
+            return Found(alpha=alpha)
+
+    assert stray(Painted(), (128, 96)) == pytest.approx(1000 * 160 / (128 * 96))
+
+    class Blind:
+        def still(self, image):
+            return Found(normal=np.zeros(image.shape, np.float32))
+
+    assert np.isnan(stray(Blind(), (128, 96)))
+
+
+def test_shipped_networks_leave_the_flag_and_the_rocket_out(root):
+    for name in ("base", "fast"):
+        assert stray(OnnxMethod(root / "engines" / f"{name}.onnx"), (256, 192)) < 2.0
 
 
 def test_both_ways_means_the_picture_and_its_mirror_image(root):

@@ -39,7 +39,7 @@ def add_clutter(rng: np.random.Generator, image: F32, setting: Setting, deepest:
     count = int(rng.integers(1, 6))
     for distance in sorted(rng.uniform(0.8, max(deepest, 1.0), count), reverse=True):
         kind = rng.choice(5, p=[0.25, 0.3, 0.2, 0.1, 0.15])
-        (_solid, _turned, _coat, _flag, _chair)[kind](rng, image, setting, float(distance))
+        (_solid, add_turned, _coat, add_flag, _chair)[kind](rng, image, setting, float(distance))
 
 
 def patch_at(
@@ -125,7 +125,7 @@ def _solid(rng: np.random.Generator, image: F32, setting: Setting, distance: flo
     paint(rng, image, setting, patch, edge, normal, pattern_of(rng, patch))
 
 
-def _turned(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
+def add_turned(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
     """A body of revolution: vase, bottle, lamp stand, a doll, a tailor's bust without a head."""
     pick, bands = rng.random(), None
     if pick < 0.3:
@@ -185,7 +185,7 @@ def _coat(rng: np.random.Generator, image: F32, setting: Setting, distance: floa
     paint(rng, image, setting, patch, edge * patch.ppm, normal, albedo.astype(np.float32))
 
 
-def _flag(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
+def add_flag(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
     """Hanging cloth with soft folds: a flag, a towel, a banner."""
     half, tall = rng.uniform(0.1, 0.4), rng.uniform(0.2, 0.6)
     patch = patch_at(rng, image, setting, distance, (half * 1.15, tall), rng.normal(0, 0.1), high=True)

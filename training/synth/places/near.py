@@ -1,5 +1,5 @@
 """Things that stand as near as the person does, at the picture's sides and sharp: chairs, mostly black,
-jackets hung over them, screens seen from aside.
+jackets hung over them, screens seen from aside, flags and turned things such as vases.
 
 They are no people, though black cloth with a shoulder's outline at the picture's edge looks like somebody who
 is cut off there. Drawn onto a linear picture [H,W,3] float32 in place, after the backdrop's defocus.
@@ -12,7 +12,7 @@ import numpy as np
 
 from training.synth.meshes import F32
 from training.synth.people.look import draw_cloth
-from training.synth.places.clutter import Patch, colour_of, paint, patch_at
+from training.synth.places.clutter import Patch, add_flag, add_turned, colour_of, paint, patch_at
 from training.synth.places.light import LUMA
 from training.synth.places.rooms import Setting
 
@@ -26,8 +26,8 @@ def add_near(rng: np.random.Generator, image: F32, setting: Setting, kind: str) 
         return
     count = 1 + int(rng.random() < 0.35)
     for distance in sorted(rng.uniform(0.55, 1.7, count), reverse=True):
-        pick = rng.choice(3, p=[0.45, 0.35, 0.2])
-        (_chair, _jacket, _screen)[pick](rng, image, setting, float(distance))
+        pick = rng.choice(len(THINGS), p=[0.32, 0.24, 0.14, 0.18, 0.12])
+        THINGS[pick](rng, image, setting, float(distance))
 
 
 def _stand(rng: np.random.Generator) -> tuple[float, float]:
@@ -100,3 +100,6 @@ def _screen(rng: np.random.Generator, image: F32, setting: Setting, distance: fl
     matrix = cv2.getPerspectiveTransform(whole, corners)
     image *= 1 - cv2.warpPerspective(np.ones((48, 64), np.float32), matrix, (width, height))[..., None]
     image += cv2.warpPerspective(show, matrix, (width, height))
+
+
+THINGS = (_chair, _jacket, _screen, add_flag, add_turned)
