@@ -49,7 +49,7 @@ def main(target: Path) -> None:
         with Relighter(Settings(preset=look if isinstance(look, str) else "off")) as relighter:
             if isinstance(look, Look):
                 relighter.look = look
-            lit = relighter.relight(frame)
+            lit = relighter.relight(frame, geometry=relighter.geometry(frame, both_ways=True))
         h, w = lit.shape[:2]
         side = h * PANEL[0] // PANEL[1]
         left = (w - side) // 2 - w // 12

@@ -33,7 +33,7 @@ def main(target: Path) -> None:
     frame = next(f.image for f in iter(clip.read, None) if f.index == FRAME)
     clip.close()
     with Relighter(Settings()) as relighter:
-        geometry = relighter.geometry(frame)
+        geometry = relighter.geometry(frame, both_ways=True)
         depth, normal, alpha = full_size(frame, geometry)
         grey = (depth_picture(depth, alpha) // 257).astype(np.uint8)
         left = [Light.of("key", az=-65, el=25, power=1.4), Light.of("rim", az=130)]
