@@ -1,5 +1,5 @@
 """Things that stand as near as the person does, at the picture's sides and sharp: chairs, mostly black,
-jackets hung over them, screens seen from aside, flags and turned things such as vases.
+jackets hung over them, screens seen from aside, flags, cloth in folds, turned things such as vases.
 
 They are no people, though black cloth with a shoulder's outline at the picture's edge looks like somebody who
 is cut off there. Drawn onto a linear picture [H,W,3] float32 in place, after the backdrop's defocus.
@@ -16,7 +16,7 @@ from training.synth.places.clutter import Patch, add_flag, add_turned, colour_of
 from training.synth.places.light import LUMA
 from training.synth.places.rooms import Setting
 
-ODDS = {"environment": 0.06, "room": 0.3, "wall": 0.3, "texture": 0.1}
+ODDS = {"environment": 0.1, "room": 0.36, "wall": 0.4, "texture": 0.16}
 """How often anything of this stands there, by the backdrop's kind."""
 
 
@@ -26,7 +26,7 @@ def add_near(rng: np.random.Generator, image: F32, setting: Setting, kind: str) 
         return
     count = 1 + int(rng.random() < 0.35)
     for distance in sorted(rng.uniform(0.55, 1.7, count), reverse=True):
-        pick = rng.choice(len(THINGS), p=[0.32, 0.24, 0.14, 0.18, 0.12])
+        pick = rng.choice(len(THINGS), p=[0.22, 0.16, 0.1, 0.1, 0.14, 0.28])
         THINGS[pick](rng, image, setting, float(distance))
 
 
@@ -102,4 +102,56 @@ def _screen(rng: np.random.Generator, image: F32, setting: Setting, distance: fl
     image += cv2.warpPerspective(show, matrix, (width, height))
 
 
-THINGS = (_chair, _jacket, _screen, add_flag, add_turned)
+def _dye(rng: np.random.Generator) -> F32:
+    """White, or a strong colour, linear [3]."""
+    if rng.random() < 0.3:
+        return np.full(3, rng.uniform(0.5, 0.85), np.float32)
+    paint_of = np.array([[[rng.uniform(0, 360), rng.uniform(0.5, 1), rng.uniform(0.2, 0.9)]]], np.float32)
+    return np.asarray(cv2.cvtColor(paint_of, cv2.COLOR_HSV2RGB)[0, 0] ** 2.2, np.float32)
+
+
+def _print(rng: np.random.Generator, along: F32, across: F32) -> F32:
+    """What is printed on a cloth, albedo [h,w,3]: one colour, stripes, or stripes with a field of spots in a
+    corner. `along`, `across`: metres on the cloth, from its upper corner down and sideways."""
+    ground, second = _dye(rng), _dye(rng)
+    kind, pitch = rng.random(), rng.uniform(0.03, 0.14)
+    if kind < 0.3:
+        return np.broadcast_to(ground, (*along.shape, 3)).astype(np.float32)
+    turn = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])
+    run = (np.cos(turn) * across + np.sin(turn) * along) / pitch
+    share = np.clip(6 * np.sin(np.pi * run) + 0.5, 0, 1)[..., None]
+    show = ground * (1 - share) + second * share
+    if kind < 0.6:
+        field = np.clip((rng.uniform(0.1, 0.5) - along) * 200, 0, 1)
+        spot = np.clip(8 * (np.sin(along * np.pi / 0.03) * np.sin(across * np.pi / 0.03) - 0.5), 0, 1)
+        corner = _dye(rng) * (1 - spot[..., None]) + second * spot[..., None]
+        show = show + (corner - show) * field[..., None]
+    return np.asarray(show, np.float32)
+
+
+def _drape(rng: np.random.Generator, image: F32, setting: Setting, distance: float) -> None:
+    """Cloth gathered at its top, its folds fanning out downwards, out of the picture below: a flag on its
+    pole, a curtain, a towel on a hook."""
+    at = float(rng.beta(0.35, 0.35)) * 1.2 - 0.1, float(rng.uniform(0.35, 1.0))
+    wide, tall = rng.uniform(0.1, 0.35), rng.uniform(0.3, 0.7)
+    patch = patch_at(rng, image, setting, distance, (1.5 * wide, tall), rng.normal(0, 0.12), at)
+    if patch is None:
+        return
+    down = np.clip((tall - patch.y) / (2 * tall), 0, 1)
+    neck = rng.uniform(0.1, 0.9)
+    half = wide * (neck + (1 - neck) * down ** rng.uniform(0.5, 1.5))
+    middle = wide * rng.uniform(-0.5, 0.5) * down
+    u = (patch.x - middle) / half  # which fold: -1 to 1 across, whatever the height
+    count, sway = rng.uniform(2, 9), rng.uniform(0.2, 1.2)
+    phase = count * (u + 0.25 * np.sin(2.5 * u + rng.uniform(0, 6)))
+    phase = phase + sway * np.sin(3 * down + rng.uniform(0, 6))
+    edge = half * (1 + 0.06 * np.sin(patch.y / rng.uniform(0.03, 0.15))) - np.abs(patch.x - middle)
+    edge = np.minimum(edge, tall - np.abs(patch.y) + 0.02 * np.sin(phase))
+    fan = u * (half / wide - neck) * rng.uniform(0, 0.8)
+    normal = (rng.uniform(0.3, 1.4) * np.cos(phase) + fan, 0.2 * np.sin(2 * phase), np.ones_like(u))
+    shade = 1 - rng.uniform(0, 0.6) * np.clip(-np.sin(phase), 0, 1)  # valleys see less light
+    cloth = _print(rng, down * 2 * tall + 0.03 * np.sin(phase), u * wide)
+    paint(rng, image, setting, patch, edge * patch.ppm, normal, cloth * shade[..., None])
+
+
+THINGS = (_chair, _jacket, _screen, add_flag, add_turned, _drape)
