@@ -29,6 +29,7 @@ from live_relight.core.frames import Geometry, Image
 from live_relight.core.light import Light
 from live_relight.core.look import NUMBERS, TEXTS, Look
 from live_relight.core.present import fit
+from live_relight.core.shadow import MOST_STEPS
 from training.relight_report import (
     BEFORE,
     INTRO,
@@ -129,12 +130,12 @@ class Studio:
         network's has the one that the application takes for granted."""
         look = replace(casting(pair.look), **self.changes)
         usual = replace(look, fov=self.changes.get("fov", Look().fov))
-        guess = self.estimator.estimate(pair.picture)
+        guess, shade = self.estimator.estimate(pair.picture), self.shader.shade
         made: dict[str, Any] = {
-            TRUE: self.shader.shade(pair.picture, pair.geometry, look, present=fit(pair.geometry)),
-            NETWORK: self.shader.shade(pair.picture, guess, usual, present=fit(guess)),
-            PLAIN_TRUE: self.shader.shade(pair.picture, pair.geometry, plain(look)),
-            PLAIN_NETWORK: self.shader.shade(pair.picture, guess, plain(usual)),
+            TRUE: shade(pair.picture, pair.geometry, look, MOST_STEPS, fit(pair.geometry)),
+            NETWORK: shade(pair.picture, guess, usual, MOST_STEPS, fit(guess)),
+            PLAIN_TRUE: shade(pair.picture, pair.geometry, plain(look)),
+            PLAIN_NETWORK: shade(pair.picture, guess, plain(usual)),
             BEFORE: pair.picture,
         }
         out = {name: np.asarray(image, np.float32) / 255 for name, image in made.items()}

@@ -61,7 +61,7 @@ class Present:
     """The light in a picture."""
 
     terms: tuple[float, ...] = (1.0,) + (0.0,) * (TERMS - 1)
-    """For 1, x, y, z, xy, yz, 3zz - 1, xz, xx - yy of a normal; the mean over what was fitted is 1."""
+    """For 1, x, y, z, xy, yz, 3zz - 1, xz, xx - yy of a normal; the mean over the person is 1."""
     level: float = 0.2
     """Linear luma of skin in average light, 0..1."""
     scene: float = 0.2
@@ -238,9 +238,9 @@ def _solve(normals: Floats, luma: Floats, skin: Floats, ratios: Floats) -> tuple
         residual = (relative - light) / (np.maximum(light, np.float32(0.1)) * np.float32(TOLERANCE))
         agreeing = 1.0 + residual * residual
         weight = trust / (agreeing * agreeing)
-    on_skin = np.where(is_skin, trust, 0.0)
-    mean = float((on_skin * light).sum() / on_skin.sum())
-    agreed = float((weight * is_skin).sum() / on_skin.sum())
+    # Lights of power 1 give the person in the mean what the picture's own light does, not the face alone.
+    mean = float(light.mean())
+    agreed = float((weight * is_skin).sum() / np.where(is_skin, trust, 0.0).sum())
     return np.clip(terms / mean, -MOST, MOST), float(albedo[1024]) * mean, min(agreed / 0.6, 1.0)
 
 
