@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from training.synth.shards import CLIPS, STILLS, write_shard
 
 GEOMETRIES = 40  # per shard of stills
 CLIPS_PER_SHARD = 10
+REVIVALS = 3
+"""How often, in all, processes that a signal ended are begun again: a software driver may crash once in some
+ten thousand pictures. What they had finished stays; the same seed gives the same pictures."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +145,17 @@ def make(recipe: Recipe, job: Job) -> None:
     ):  # glibc keeps freed pictures for the next
         os.environ.setdefault(name, str(2**28))
     context = mp.get_context("spawn")
-    team = [
-        context.Process(target=work, args=(recipe, job, todo[k :: job.jobs]), daemon=True)
-        for k in range(min(job.jobs, len(todo)))
-    ]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes below are ended too
-    for member in team:
+
+    def begin(k: int) -> mp.context.SpawnProcess:
+        member = context.Process(target=work, args=(recipe, job, todo[k :: job.jobs]), daemon=True)
         member.start()
+        return member
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes below are ended too
+    team: list[mp.context.SpawnProcess] = []
     try:
-        watch(recipe, job, todo, team)
+        team += [begin(k) for k in range(min(job.jobs, len(todo)))]
+        watch(recipe, job, todo, team, begin)
     finally:
         for member in team:
             member.terminate()
@@ -159,11 +165,24 @@ def make(recipe: Recipe, job: Job) -> None:
     note_counts(job.out)
 
 
-def watch(recipe: Recipe, job: Job, todo: list[tuple[str, int]], team: list[mp.context.SpawnProcess]) -> None:
-    """A bar with pictures done, rate and time left, until every process has ended."""
+def watch(
+    recipe: Recipe,
+    job: Job,
+    todo: list[tuple[str, int]],
+    team: list[mp.context.SpawnProcess],
+    begin: Callable[[int], mp.context.SpawnProcess],
+) -> None:
+    """A bar with pictures done, rate and time left, until every process has ended; those that crash are begun
+    again, REVIVALS times."""
+    lives = REVIVALS
     worth = {STILLS: recipe.pictures_per_shard, CLIPS: CLIPS_PER_SHARD * 16}  # a clip is 16 frames, about
     with tqdm(total=sum(worth[kind] for kind, _ in todo), unit="picture", dynamic_ncols=True) as bar:
         while True:
+            for k, member in enumerate(team):
+                if lives and (member.exitcode or 0) < 0:
+                    lives -= 1
+                    tqdm.write(f"a rendering process crashed (signal {-(member.exitcode or 0)}): once more")
+                    team[k] = begin(k)
             ended = not any(member.is_alive() for member in team)
             bar.update(sum(worth[s[0]] for s in todo if shard_path(job.out, s).exists()) - bar.n)
             if ended:
