@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -540,19 +539,6 @@ def test_tensorrt_takes_our_arguments() -> None:
     assert {"DISABLED", "WHOLE_GRAPH_CAPTURE"} <= set(api.CudaGraphStrategy.__members__)
     assert {"UINT8", "FLOAT"} <= set(api.DataType.__members__)
     assert isinstance(api.ICudaEngine.num_io_tensors, property)
-
-
-@needs_wheels
-def test_classical_tensorrt_has_the_names_too() -> None:
-    found = importlib.util.find_spec("tensorrt_bindings")
-    assert found is not None
-    assert found.origin is not None
-    text = (Path(found.origin).parent / "tensorrt.so").read_bytes()
-    words = (
-        "deserialize_cuda_engine", "create_execution_context", "num_io_tensors", "get_tensor_name",
-        "get_tensor_shape", "get_tensor_dtype", "set_tensor_address", "execute_async_v3", "UINT8",
-    )  # fmt: skip
-    assert [word for word in words if word.encode() + b"\0" not in text] == []
 
 
 @NO_CARD
