@@ -1,11 +1,12 @@
 """TensorRT, whichever flavour is installed. Looked for in this order, and imported only when asked for:
 
-`tensorrt_rtx`  NVIDIA's own package of TensorRT for RTX;
-two packages    of PyPI that hold the same: the libraries (`onnxruntime-ep-nv-tensorrt-rtx-cu13`) and the
-                Python side (`tensorrt-rtx-cu13-bindings`): pip install 'live-relight[tensorrt]';
+`tensorrt_rtx`  NVIDIA's own package of TensorRT for RTX, or the two that it is made of, Python side and
+                libraries (`tensorrt-rtx-cu13-bindings`, `-libs`): pip install 'live-relight[tensorrt]';
+a pair          that Python side and the libraries inside `onnxruntime-ep-nv-tensorrt-rtx-cu13`, on Linux: the
+                extra was made of them before NVIDIA's libraries were on PyPI;
 `tensorrt`      10 or newer, the classical one.
 
-All three have the same names for what we use.
+All have the same names for what we use.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import importlib.metadata
 import importlib.util
 import platform
 import sys
@@ -26,8 +28,11 @@ from ..core.errors import EstimatorError
 
 OLDEST = 10
 """Of the classical library: the first whose strongly typed networks we use."""
+_WHEELS = (("linux", "x86_64"), ("linux", "aarch64"), ("win32", "AMD64"))
+"""Systems and processors for which NVIDIA has wheels on PyPI."""
+_LIBRARIES = ("tensorrt-rtx-cu13-libs", "tensorrt-rtx-cu12-libs")
 _PARTS = ("libtensorrt_rtx.so.*", "libtensorrt_onnxparser_rtx.so.*")
-"""Libraries inside the PyPI package; the Python side asks the system for them by name once it is imported."""
+"""Libraries inside the pair's package; once imported, the Python side asks the system for them by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def how_to_install() -> str:
     """What to type or fetch; '' where NVIDIA makes no TensorRT for the system."""
     if sys.platform == "darwin":
         return ""
-    if sys.platform == "linux" and platform.machine() == "x86_64":
+    if (sys.platform, platform.machine()) in _WHEELS:
         return "pip install 'live-relight[tensorrt]'"
     return "install NVIDIA's package tensorrt_rtx (TensorRT for RTX)"
 
@@ -108,7 +113,22 @@ def _import(module: str) -> ModuleType:
 
 
 def _nvidia() -> ModuleType:
-    return _import("tensorrt_rtx")
+    # The metapackage is the bindings by another name, and these load the libraries of a package beside them.
+    whole = importlib.util.find_spec("tensorrt_rtx") is not None
+    if not whole and importlib.util.find_spec("tensorrt_rtx_libs") is None:
+        raise _AbsentError("not installed")
+    api = _import("tensorrt_rtx" if whole else "tensorrt_rtx_bindings")
+    holds = [v for name in _LIBRARIES if (v := _version(name))]
+    if holds and api.__version__ not in holds:
+        raise _AbsentError(f"libraries of {holds[0]} do not fit bindings of {api.__version__}")
+    return api
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _pair() -> ModuleType:

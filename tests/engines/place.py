@@ -15,6 +15,8 @@ from live_relight.geometry import trt_library
 ROOT = Path(__file__).resolve().parents[2]
 PAIR = "onnxruntime_ep_nv_tensorrt_rtx"
 BINDINGS = "tensorrt_rtx_bindings"
+LIBRARIES = ("tensorrt_rtx_libs", "tensorrt_rtx_cu13_libs")
+"""What NVIDIA's own libraries are installed as."""
 needs_wheels = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
     reason="PyPI's TensorRT for RTX is for Linux on x86_64",

@@ -11,20 +11,24 @@ from pathlib import Path
 import pytest
 
 from live_relight.geometry import cards, trt_library
-from tests.engines.place import BINDINGS, PAIR, ROOT, library, needs_wheels, packages_without, python
+from tests.engines.place import (
+    BINDINGS,
+    LIBRARIES,
+    PAIR,
+    ROOT,
+    library,
+    needs_wheels,
+    packages_without,
+    python,
+)
 
 LOOK = """
 from live_relight.geometry import trt_library
 found, why = trt_library.look()
 print(found and (found.name, found.version, found.origin), why)
 """
-# As NVIDIA's package is made: it loads its libraries, then everything of the bindings is its own.
-NVIDIA = f"""
-from live_relight.geometry import trt_library
-trt_library._pair()
-from {BINDINGS} import *
-from {BINDINGS} import __version__
-"""
+# The metapackage as NVIDIA makes it.
+NVIDIA = f"from {BINDINGS} import *\nfrom {BINDINGS} import __version__\n"
 SHARED = {
     "Builder": (
         "create_network", "create_builder_config", "create_optimization_profile", "build_serialized_network",
@@ -68,11 +72,38 @@ def test_nothing_is_imported_before_it_is_asked_for() -> None:
 
 
 @needs_wheels
-def test_pypi_pair_is_found_and_says_its_version() -> None:
+def test_nvidias_own_package_is_found_and_says_its_version() -> None:
     found = library()
-    assert (found.name, found.origin) == ("tensorrt_rtx", "onnxruntime-ep-nv-tensorrt-rtx-cu13")
+    assert (found.name, found.origin) == ("tensorrt_rtx", "tensorrt_rtx")
     assert re.fullmatch(r"TensorRT for RTX [\d.]+", found.title)
-    assert trt_library.look()[1] == ("tensorrt_rtx: not installed",)
+    assert trt_library.look()[1] == ()
+
+
+@needs_wheels
+def test_without_its_libraries_the_pair_is(tmp_path: Path) -> None:
+    said = python(LOOK, packages_without(tmp_path / "bare", *LIBRARIES)).stdout
+    assert "'onnxruntime-ep-nv-tensorrt-rtx-cu13') ('tensorrt_rtx: not installed',)" in said
+
+
+@needs_wheels
+def test_the_pair_compiles_the_same_plan(tmp_path: Path) -> None:
+    """One library from two packages: a plan of the one is a plan of the other."""
+    code = """
+import hashlib
+from live_relight.geometry import build, network, shapes, trt_library
+net, library = network.find_network(), trt_library.require()
+sizes = shapes.shapes_for(net, "64x64")
+plan = build.compile_plan(library, build.source_of(net), "ampere", sizes, lambda _: None)
+print(library.origin, library.version, len(plan), library.api.Runtime(library.log.receiver)
+      .get_engine_validity(plan)[0])
+"""
+    usual = python(code, packages_without(tmp_path / "usual", "none"))
+    pair = python(code, packages_without(tmp_path / "bare", *LIBRARIES))
+    assert usual.returncode == pair.returncode == 0, usual.stderr + pair.stderr
+    (first, *told), (second, *same) = usual.stdout.split(), pair.stdout.split()
+    assert (first, second) == ("tensorrt_rtx", "onnxruntime-ep-nv-tensorrt-rtx-cu13")
+    assert told[0] == same[0]
+    assert abs(int(told[1]) - int(same[1])) < 0.01 * int(told[1])
 
 
 @needs_wheels
@@ -124,6 +155,14 @@ def test_without_packages_the_cpu_runs(absent: tuple[str, ...], tmp_path: Path) 
 
 
 @needs_wheels
+@pytest.mark.parametrize("left", ["libraries", "bindings"])
+def test_half_of_nvidias_package_is_not_enough(left: str, tmp_path: Path) -> None:
+    absent = (BINDINGS, "tensorrt_rtx_cu13_bindings") if left == "libraries" else LIBRARIES
+    said = python(LOOK, packages_without(tmp_path / "bare", PAIR, *absent)).stdout
+    assert said.startswith("None ('tensorrt_rtx: not installed'")
+
+
+@needs_wheels
 def test_half_of_the_pair_is_not_enough(tmp_path: Path) -> None:
     done = python(LOOK, packages_without(tmp_path / "bare", "tensorrt"))
     assert "tensorrt-rtx-cu13-bindings is not installed" in done.stdout
@@ -131,7 +170,7 @@ def test_half_of_the_pair_is_not_enough(tmp_path: Path) -> None:
 
 @needs_wheels
 def test_a_pair_of_two_versions_is_refused(tmp_path: Path) -> None:
-    bare = packages_without(tmp_path / "bare", PAIR)
+    bare = packages_without(tmp_path / "bare", PAIR, *LIBRARIES)
     place = importlib.util.find_spec(PAIR)
     assert place is not None
     assert place.submodule_search_locations is not None
@@ -148,7 +187,9 @@ def test_nvidias_own_package_comes_first_and_a_broken_one_is_passed_over(tmp_pat
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "tensorrt_rtx.py").write_text(NVIDIA)
     usual = packages_without(tmp_path / "usual", "none")
-    assert "'tensorrt_rtx') ()" in python(LOOK, tmp_path / "own", usual).stdout
+    assert python(
+        LOOK + "print('tensorrt_rtx' in __import__('sys').modules)", tmp_path / "own", usual
+    ).stdout.endswith("'tensorrt_rtx') ()\nTrue\n")
     (tmp_path / "own" / "tensorrt_rtx.py").write_text("raise OSError('libcudart.so.13: cannot open')")
     said = python(LOOK, tmp_path / "own", usual).stdout
     assert "'onnxruntime-ep-nv-tensorrt-rtx-cu13')" in said
