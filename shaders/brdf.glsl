@@ -20,6 +20,14 @@ float oren_nayar(float nl, float nv, float lv, float sigma) {
     return max(single + lost / max(1.0 - mean, 1e-4), 0.0);
 }
 
+// White light (blue, green, red) that has spread under skin, never colder than it came: where a fold is brighter
+// than what is round it red runs off, and what is left would read as a blue, wet spot.
+vec3 warm(vec3 matt) {
+    matt.y = max(matt.y, matt.x);
+    matt.z = max(matt.z, matt.y);
+    return matt;
+}
+
 vec3 horizon(vec3 cosine, vec3 spread) {
     vec3 above = clamp(cosine + spread, vec3(0.0), 2.0 * spread);
     return above * above / (4.0 * spread) + max(cosine - spread, vec3(0.0));

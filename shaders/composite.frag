@@ -18,7 +18,8 @@ void main() {
     vec3 seen = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).xyz;
     vec4 sides = texture(contrast, uv);
     vec2 ends = mix(alpha_ends.xy, alpha_ends.zw, sides.w);
-    float alpha = smoothstep(ends.x, ends.y, guided(ALPHA, uv, seen));
+    float t = clamp((guided(ALPHA, uv, seen) - ends.x) / (ends.y - ends.x), 0.0, 1.0);
+    float alpha = mix(t * t * (3.0 - 2.0 * t), t, sides.w);
     vec3 share = (1.0 - alpha) / (1.0 - alpha + alpha * sides.xyz);
     vec3 gain = mix(texture(light_map, uv).xyz, backdrop, share);
     gain *= shoulder(seen, seen * gain);

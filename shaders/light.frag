@@ -41,11 +41,11 @@ vec3 unit(vec3 v) {
     return v / max(length(v), 1e-6);
 }
 
-void add(int i, vec3 toward, vec3 normal, float fall) {
+void add(int i, vec3 toward, vec3 normal, vec3 under, float fall) {
     float spread = lamp_place[i].w;
     float cosine = dot(normal, toward);
-    vec3 mixed = vec3(cosine) + (dot(soft, toward) - cosine) * softness * SCATTER;
-    vec3 matt = horizon(mixed, min(spread + softness * GLOW, vec3(1.0)));
+    vec3 mixed = vec3(cosine) + (dot(under, toward) - cosine) * softness * SCATTER;
+    vec3 matt = warm(horizon(mixed, min(spread + softness * GLOW, vec3(1.0))));
     vec3 halfway = unit(toward + view);
     float nl = clamp(cosine, 0.0, 1.0);
     float nv = clamp(dot(normal, view), 1e-3, 1.0);
@@ -59,23 +59,23 @@ void add(int i, vec3 toward, vec3 normal, float fall) {
 }
 
 void directional_lamp(int i, float seen) {
-    add(i, lamp_place[i].xyz, n, seen);
+    add(i, lamp_place[i].xyz, n, soft, seen);
 }
 
-void near_lamp(int i, vec3 normal, float seen) {
+void near_lamp(int i, vec3 normal, vec3 under, float seen) {
     vec3 to = lamp_place[i].xyz - p;
     float d2 = max(dot(to, to), 1e-4);
-    add(i, to * inversesqrt(d2), normal, min(lamp_colour[i].w / d2, max_falloff) * seen);
+    add(i, to * inversesqrt(d2), normal, under, min(lamp_colour[i].w / d2, max_falloff) * seen);
 }
 
 void point_lamp(int i, float seen) {
-    near_lamp(i, n, seen);
+    near_lamp(i, n, soft, seen);
 }
 
 void spot_lamp(int i, float seen) {
     vec3 toward = unit(lamp_place[i].xyz - p);
     float beam = clamp((-dot(toward, lamp_axis[i].xyz) - lamp_axis[i].w) * lamp_beam[i], 0.0, 1.0);
-    near_lamp(i, n, seen * beam * beam * (3.0 - 2.0 * beam));
+    near_lamp(i, n, soft, seen * beam * beam * (3.0 - 2.0 * beam));
 }
 
 void rim_lamp(int i, float seen) {
@@ -85,12 +85,13 @@ void rim_lamp(int i, float seen) {
     vec3 outward = unit(vec3(texture(softened, uv - x).w - texture(softened, uv + x).w,
                              texture(softened, uv + y).w - texture(softened, uv - y).w, 0.0));
     float bend = clamp(2.0 - 2.0 * texture(softened, uv).w, 0.0, 1.0);
-    near_lamp(i, unit(n * (1.0 - bend) + outward * bend), seen);
+    // Both alike: bent apart from each other they would take the light's red away.
+    near_lamp(i, unit(n * (1.0 - bend) + outward * bend), unit(soft * (1.0 - bend) + outward * bend), seen);
 }
 
 void hemisphere_lamp(int i, float seen) {
     float own = dot(n, lamp_place[i].xyz);
-    vec3 spread = vec3(own) + (dot(soft, lamp_place[i].xyz) - own) * softness * SCATTER;
+    vec3 spread = warm(vec3(own) + (dot(soft, lamp_place[i].xyz) - own) * softness * SCATTER);
     total += lamp_colour[i].xyz * (1.0 + sky * spread);
 }
 
@@ -98,7 +99,7 @@ void hemisphere_lamp(int i, float seen) {
 void area_lamp(int i, float seen, int k, int count) {
     vec2 sums = area_light(p, n, view, 8 * k, count) / area_unit[k];
     float under = area_diffuse(p, soft, 8 * k, count) / area_unit[k];
-    vec3 matt = max(vec3(sums.x) + (under - sums.x) * softness * SCATTER, vec3(0.0));
+    vec3 matt = max(warm(vec3(sums.x) + (under - sums.x) * softness * SCATTER), vec3(0.0));
     float over = max(sums.x / max_falloff, 1.0);
     sums *= seen / over;
     total += lamp_colour[i].xyz * matt * (seen / over);

@@ -52,6 +52,12 @@ def horizon(cosine: Floats, spread: Floats | float) -> Floats:
     return np.asarray(above * above / (4.0 * np.asarray(spread)) + np.maximum(cosine - spread, 0.0))
 
 
+def warm(matt: Floats) -> Floats:
+    """White light ... x 3 (blue, green, red) that has spread under skin, never colder than it came: where a
+    fold is brighter than what is round it red runs off, and what is left would read as a blue, wet spot."""
+    return np.asarray(np.maximum.accumulate(matt, axis=-1))
+
+
 def ggx(nl: Floats, nv: Floats, nh: Floats, lh: Floats, alpha: float, spread: float, f0: float) -> Floats:
     """pi times the specular BRDF times nl: GGX (Walter et al. 2007), height-correlated Smith in Hammon's
     form, Schlick's Fresnel. A source of some size widens the lobe, and so lowers its

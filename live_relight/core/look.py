@@ -10,6 +10,8 @@ from .errors import UsageError
 from .light import MAX_LIGHTS, Light
 
 DIFFUSE = ("lambert", "oren-nayar")
+MOST_TINT = 2.5
+"""Linear factor that a tint multiplies a channel of the backdrop by, at most."""
 GENTLE = 1.0
 """Strength at which our lights are corrected for the shading that is there."""
 
@@ -92,12 +94,14 @@ class Look:
 
     @property
     def tint(self) -> tuple[float, float, float]:
-        """Linear RGB factor on the backdrop, of luma 1."""
+        """Linear RGB factor on the backdrop, of luma 1 but for strong colours: no channel grows by more than
+        MOST_TINT, or a wall's blue clips and its shading is lost."""
         if not self.background_tint:
             return (1.0, 1.0, 1.0)
         rgb = hex_to_rgb(self.background_tint)
         luma = max(sum(k * v for k, v in zip(REC709_LUMA, rgb, strict=True)), 1e-3)
-        return (rgb[0] / luma, rgb[1] / luma, rgb[2] / luma)
+        white = max(luma, max(rgb) / MOST_TINT)
+        return (rgb[0] / white, rgb[1] / white, rgb[2] / white)
 
     @property
     def lit(self) -> tuple[int, ...]:

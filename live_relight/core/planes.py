@@ -30,7 +30,7 @@ SHAPE_FILTER = (1, 1e-2)
 FILL_RADIUS = 2
 SOFT_RADIUS = 1
 ALPHA_LOW, ALPHA_HIGH = 0.38, 0.9  # what a network says of a wall beside somebody is not quite 0
-CLEAR_LOW, CLEAR_HIGH = 0.06, 0.98
+CLEAR_LOW, CLEAR_HIGH = 0.1, 0.98
 """The same where one side of the edge outshines the other by CLEAR in any channel: there the guided filter
 finds in the picture how the camera mixed both."""
 CLEAR = 0.4
@@ -204,10 +204,12 @@ def clearness(ratio: Floats) -> Floats:
 
 def ends(alpha: Floats, clear: Floats | float = 0.0) -> Floats:
     """Guided alpha with its soft ends pulled to exactly 0 and 1; any shape. clear: `clearness` there; 0: as
-    where both sides are alike."""
+    where both sides are alike, where the ramp has an S's shape as well. At a clear edge it is straight: an S
+    makes the person's side of the ramp, where the filter says too much already, a thin line of its own."""
     low, high = ALPHA_LOW + (CLEAR_LOW - ALPHA_LOW) * clear, ALPHA_HIGH + (CLEAR_HIGH - ALPHA_HIGH) * clear
     t = np.clip((alpha - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t))
+    curved = t * t * (3.0 - 2.0 * t)
+    return np.asarray(curved + (t - curved) * clear)
 
 
 def behind_share(alpha: Floats, contrast: Floats) -> Floats:

@@ -60,6 +60,8 @@ class Surface:
     """The normal without its fine relief, unit."""
     edged: Floats
     """The normal bent outward at the silhouette, unit."""
+    soft_edged: Floats
+    """The same of `soft`: bent apart from each other they would take a rim light's red away."""
     view: Floats
     """Unit vector toward the camera."""
 
@@ -86,7 +88,9 @@ def surface(
     ]
     out = np.stack([beside[1] - beside[0], beside[2] - beside[3], np.zeros((h, w))], axis=-1)
     bend = np.clip(2.0 - 2.0 * soft[..., 3:], 0.0, 1.0)
-    return Surface(p, n, _unit(soft[..., :3]), _unit(n * (1.0 - bend) + _unit(out) * bend), _unit(-p))
+    under, out = _unit(soft[..., :3]), _unit(out) * bend
+    edged, soft_edged = (_unit(v * (1.0 - bend) + out) for v in (n, under))
+    return Surface(p, n, under, edged, soft_edged, _unit(-p))
 
 
 def light_map(
@@ -169,10 +173,11 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
     if lamp.mode == "spot":
         beam = np.clip((-(toward @ np.asarray(lamp.axis)) - lamp.cone[0]) * lamp.cone[1], 0.0, 1.0)
         fall = fall * beam * beam * (3.0 - 2.0 * beam)
-    normal = there.edged if lamp.mode == "rim" else there.normal
-    cosine, soft = (normal * toward).sum(axis=-1), (there.soft * toward).sum(axis=-1)
+    rim = lamp.mode == "rim"
+    normal, under = (there.edged, there.soft_edged) if rim else (there.normal, there.soft)
+    cosine, soft = (normal * toward).sum(axis=-1), (under * toward).sum(axis=-1)
     mixed = cosine[..., None] + (soft - cosine)[..., None] * (look.softness * brdf.SCATTER)
-    matt = brdf.horizon(mixed, np.minimum(lamp.spread + look.softness * brdf.GLOW, 1.0))
+    matt = brdf.warm(brdf.horizon(mixed, np.minimum(lamp.spread + look.softness * brdf.GLOW, 1.0)))
     half = _unit(toward + there.view)
     nl, nv = np.clip(cosine, 0.0, 1.0), np.clip((normal * there.view).sum(axis=-1), 1e-3, 1.0)
     nh, lh = np.clip((normal * half).sum(axis=-1), 0.0, 1.0), (toward * half).sum(axis=-1)
@@ -185,8 +190,9 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
 
 def _under_skin(matt: Floats, under: Floats, look: Look) -> Floats:
     """Matt light h x w x 3 that has spread under the surface, most in red. matt, under: h x w x 1 or 3, of
-    the surface as it is and without its fine relief."""
-    return np.asarray(np.maximum(matt + (under - matt) * (look.softness * brdf.SCATTER), 0.0))
+    the surface as it is and without its fine relief. White light gets no colder."""
+    spread = matt + (under - matt) * (look.softness * brdf.SCATTER)
+    return np.maximum(brdf.warm(spread) if matt.shape[-1] == 1 else spread, 0.0)
 
 
 def factor_map(
