@@ -160,6 +160,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         finally:
             writer.finish(pipeline.stats)
             problems.tell()
+            if trouble := getattr(source, "trouble", ""):
+                say.say(f"source  {source.name} {trouble}")
     say.say(summary(stats))
     if problems.said:
         return 1
@@ -196,6 +198,8 @@ def _open_sink(stack: ExitStack, say: terminal.StatusLine, spec: str, source: So
 
     stack.push(end)
     say.say(f"sink    {sink.name}{_note(sink)}")
+    if getattr(source, "sound", False) and hasattr(sink, "discard"):
+        say.say("sink    without the clip's sound, which `live-relight video IN OUT` keeps")
     return sink
 
 

@@ -16,6 +16,7 @@ from .core import surroundings
 from .core.colour import srgb_to_linear
 from .core.environment import Environment
 from .core.errors import LiveRelightError, UsageError
+from .core.install import pip
 from .core.look import Look
 from .core.paths import read_whole, reason
 
@@ -84,7 +85,7 @@ def _exr(path: Path) -> Floats:
     try:
         exr: Any = importlib.import_module("OpenEXR")
     except ImportError:
-        todo = "pip install OpenEXR, or save it as .hdr"
+        todo = f"{pip('OpenEXR')}, or save it as .hdr"
         raise LiveRelightError(f"environment {path}", "an .exr file", "the package OpenEXR", todo) from None
     try:
         with exr.File(str(path), header_only=True) as file:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from .core.errors import LiveRelightError
+from .core.paths import reason
 from .core.stats import Stats
 from .pipeline import Pipeline
 
@@ -26,7 +27,9 @@ class StatsWriter:
             try:
                 self._file = path.open("w", encoding="utf-8", buffering=1)
             except OSError as error:
-                raise LiveRelightError(f"--stats {path}", str(error), "a file that can be written") from None
+                raise LiveRelightError(
+                    f"--stats {path}", reason(error), "a file that can be written"
+                ) from None
 
     def tick(self, stats: Stats, now: float) -> None:
         if self._file is not None and now >= self._next:

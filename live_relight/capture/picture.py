@@ -33,11 +33,14 @@ cv2.utils.logging.setLogLevel(0)
 @dataclass(frozen=True)
 class Picture:
     image: Image
-    """H x W x 3 uint8 BGR, sRGB-encoded, upright (EXIF applied). Colour profiles are not applied."""
+    """H x W x 3 uint8 BGR, upright (EXIF applied), encoded as `profile` says."""
     alpha: npt.NDArray[np.uint8] | None
     """H x W uint8 coverage as stored, not multiplied into `image`; None where the file has none."""
     bits: int
     """Bits per channel in the file: 8 or 16."""
+    profile: bytes = b""
+    """The file's ICC profile for RGB, to be handed on to what is made of the picture; b"": sRGB, or unknown.
+    It is not applied: light is worked out as if values were sRGB."""
 
 
 def read_picture(path: str | Path) -> Picture:
@@ -54,9 +57,15 @@ def read_picture(path: str | Path) -> Picture:
         raise SourceError(f"picture {path} is broken: {error}", todo="save it again") from error
     if header is None:
         got = "an empty file" if not data else "something else"
-        raise SourceError(f"{path} is not a picture", got, "one of " + ", ".join(picture_header.KINDS))
+        moves = (
+            data[:4] in (b"GIF8", b"\x1aE\xdf\xa3") or data[4:8] == b"ftyp"
+        )  # GIF, MKV and WebM, MP4 and MOV
+        todo = "`live-relight video` takes it" if moves else ""
+        raise SourceError(f"{path} is not a picture", got, "one of " + ", ".join(picture_header.KINDS), todo)
     check_size(f"picture {path}", header.width, header.height)
-    pixels = _decode(data)
+    if picture_header.is_cut(data):
+        raise SourceError(f"picture {path} is broken", "a file that is cut off", todo="copy it again")
+    pixels, profile = _decode(data)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         got = "pixels that do not decode" if pixels is None else f"{pixels.dtype} pixels"
         raise SourceError(
@@ -66,17 +75,21 @@ def read_picture(path: str | Path) -> Picture:
     image, alpha = _split(_upright(_to_8_bit(pixels), header.orientation))
     if header.kind == "TIFF" and alpha is not None and bits == 8:
         image = _unpremultiply(image, alpha)
-    return Picture(image, alpha, bits)
+    return Picture(image, alpha, bits, profile)
 
 
 def write_picture(
-    path: str | Path, image: npt.NDArray[Any], alpha: npt.NDArray[Any] | None = None, quality: int = 95
+    path: str | Path,
+    image: npt.NDArray[Any],
+    alpha: npt.NDArray[Any] | None = None,
+    quality: int = 95,
+    profile: bytes = b"",
 ) -> None:
     """Writes .png, .jpg/.jpeg or .webp; the file appears under its name only when it is whole.
 
     `image`: H x W x 3 BGR or H x W, uint8, or uint16 for .png. `alpha`: H x W of the same type, kept in .png
-    and .webp, left out of .jpg. `quality` 1..100 is for .jpg and .webp. Raises UsageError for another ending,
-    SinkError where it cannot be written.
+    and .webp, left out of .jpg. `quality` 1..100 is for .jpg and .webp. `profile`: an ICC profile, or b"".
+    Raises UsageError for another ending, SinkError where it cannot be written.
     """
     path = Path(path)
     ending = check_writable_ending(path)
@@ -84,8 +97,13 @@ def write_picture(
         colour = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         image = np.dstack([colour, alpha])
     options = {".png": [cv2.IMWRITE_PNG_COMPRESSION, 3], ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality]}
+    how = options.get(ending, [cv2.IMWRITE_JPEG_QUALITY, quality])
     try:
-        ok, data = cv2.imencode(ending, image, options.get(ending, [cv2.IMWRITE_JPEG_QUALITY, quality]))
+        if profile:
+            told = np.frombuffer(profile, np.uint8)
+            ok, data = cv2.imencodeWithMetadata(ending, image, [cv2.IMAGE_METADATA_ICCP], [told], how)
+        else:
+            ok, data = cv2.imencode(ending, image, how)
     except cv2.error as error:
         raise SinkError(f"cannot write {path}", str(error.err)) from error
     if not ok:
@@ -145,13 +163,17 @@ def _read_bytes(path: Path) -> bytes:
         raise SourceError(f"cannot read picture {path}", reason(error)) from error
 
 
-def _decode(data: bytes) -> npt.NDArray[Any] | None:
-    """Pixels as stored: H x W or H x W x 3 or 4, BGR(A), any type; orientation not applied."""
+def _decode(data: bytes) -> tuple[npt.NDArray[Any] | None, bytes]:
+    """Pixels as stored: H x W or H x W x 3 or 4, BGR(A), any type; orientation not applied. And the ICC
+    profile that goes with them; one for grey or ink does not fit what is made of the picture."""
+    stored = np.frombuffer(data, np.uint8)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels, kinds, values = cv2.imdecodeWithMetadata(stored, flags=cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        return None
-    return None if pixels is None else np.asarray(pixels)
+        return None, b""
+    told = dict(zip(kinds, values, strict=True)).get(cv2.IMAGE_METADATA_ICCP)
+    profile = b"" if told is None else np.asarray(told).tobytes()
+    return (None if pixels is None else np.asarray(pixels)), profile if profile[16:20] == b"RGB " else b""
 
 
 def _to_8_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

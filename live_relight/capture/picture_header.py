@@ -6,6 +6,7 @@ Decoders allocate the size that a header claims; a 100-byte file may claim 20000
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 KINDS = ("PNG", "JPEG", "WebP", "BMP", "TIFF", "PNM")
@@ -55,14 +56,21 @@ def _png(data: bytes) -> Header:
     return Header("PNG", width, height, _orientation(_png_chunk(data, b"eXIf")))
 
 
-def _png_chunk(data: bytes, wanted: bytes) -> bytes:
+def is_cut(data: bytes) -> bool:
+    """Whether a PNG ends before its end. Asked beforehand, as libpng writes a line of its own about it."""
+    return data.startswith(b"\x89PNG") and not any(name == b"IEND" for name, _ in _png_chunks(data))
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 8
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
-        if name == wanted:
-            return data[at + 8 : at + 8 + length]
+        yield name, data[at + 8 : at + 8 + length]
         at += 12 + length
-    return b""
+
+
+def _png_chunk(data: bytes, wanted: bytes) -> bytes:
+    return next((body for name, body in _png_chunks(data) if name == wanted), b"")
 
 
 def _jpeg(data: bytes) -> Header:

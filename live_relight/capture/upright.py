@@ -86,7 +86,7 @@ def doubts(frame: av.video.frame.VideoFrame) -> str:
             got = "says no colour matrix"
         said.append(f"{got}: taken for BT.{'601' if _guess(frame) == Colorspace.ITU601 else '709'}")
     if curve := _HDR.get(frame.color_trc):
-        said.append(f"HDR ({curve}) is not converted: colours will be pale")
+        said.append(f"is HDR ({curve}), which is not converted: colours will be pale")
     return "; ".join(said)
 
 

@@ -15,6 +15,7 @@ from live_relight.core.errors import SourceError
 from live_relight.core.frames import Frame, Image
 from live_relight.core.paths import reason
 
+from .ending import shortfall
 from .fit import Fit, check_size
 from .guard import Guard
 from .upright import Upright, doubts
@@ -54,6 +55,8 @@ class VideoSource:
         self.name = name or (f"stream {self._url}" if self._is_stream else f"clip {Path(path).name}")
         self.note = ""
         """What there is to say about the clip's colours; '' where they are converted as the clip says."""
+        self.trouble = ""
+        """Known at its end: that it came too early, or frames were damaged (ending.py)."""
         self._fit = fit
         self._size: tuple[int, int] | None = None
         self._loop = loop
@@ -169,6 +172,7 @@ class VideoSource:
                 got = "sound only" if self._container.streams.audio else "something else"
                 raise SourceError(f"{self.name} has no picture in it", got, "a video")
             self._stream = self._container.streams.video[0]
+            self.sound = bool(self._container.streams.audio)
             # What is asked for later is copied: a stream's properties must not be touched once it is closed.
             self._native = _rate(self._stream)
             ratio = self._stream.sample_aspect_ratio  # pixels that are not square: DV, some phones
@@ -179,6 +183,7 @@ class VideoSource:
             known = self._container.duration
             self._duration = known / av.time_base if known and known > 0 else None
             self._count = self._stream.frames or None
+            self._length = self._stream.metadata.get("DURATION", "")
             self._endless = self._is_stream and self._duration is None
             start = self._container.start_time
             self._base = start / av.time_base if start else 0.0
@@ -201,7 +206,7 @@ class VideoSource:
         packets = self._container.demux(self._stream)
         nominal = 1.0 / self._native
         damage: Exception | None = None
-        got_any = False
+        got = damaged = 0
         while True:
             try:
                 packet = next(packets)
@@ -216,6 +221,7 @@ class VideoSource:
                 decoded = packet.decode()
             except (av.error.FFmpegError, ValueError) as error:
                 damage = error  # one damaged frame: the decoder goes on at the next
+                damaged += 1
                 continue
             for raw in decoded:
                 if self._size is None:
@@ -227,10 +233,12 @@ class VideoSource:
                     stamped = self._offset + max(0.0, raw.time - self._base)
                     position = stamped if stamped > self._last else position
                 self._last = position
-                got_any = True
+                got += 1
                 yield image, position
-        if not got_any and damage is not None:
+        if not got and damage is not None:
             raise self._unreadable(damage) from damage
+        seconds = self._last + nominal - self._offset
+        self.trouble = shortfall(got, seconds, self._count or 0, self._length, damaged)
 
 
 def _rate(stream: av.video.VideoStream) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .. import __version__
 from ..core.errors import LiveRelightError
+from ..core.install import pip
 from ..core.paths import JOIN_VIDEO
 
 
@@ -62,7 +63,7 @@ def _program() -> Iterator[Finding]:
     for package in ("numpy", "opencv-python-headless", "moderngl", "onnxruntime", "av"):
         version = _version(package)
         if not version:
-            yield Finding("broken", package, "not installed", "pip install live-relight")
+            yield Finding("broken", package, "not installed", pip("live-relight"))
 
 
 def _cameras() -> Iterator[Finding]:
@@ -90,7 +91,7 @@ def _virtual_cameras() -> Iterator[Finding]:
     from ..sinks.virtual_camera import how_to_make_one, loopback_devices
 
     if not _version("pyvirtualcam"):
-        yield Finding("missing", "pyvirtualcam", "not installed", "pip install 'live-relight[vcam]'")
+        yield Finding("missing", "pyvirtualcam", "not installed", pip("live-relight[vcam]"))
     if not sys.platform.startswith("linux"):
         text = "not listed on this system; `run --sink vcam` says whether there is one"
         yield Finding("ok", "virtual camera", text, how_to_make_one())
@@ -135,9 +136,7 @@ def _engines() -> Iterator[Finding]:
     for line in notes:  # what works and is slower
         yield Finding("ok", "engine", line)
     if not importlib.util.find_spec("openvino"):
-        yield Finding(
-            "missing", "OpenVINO", "not installed (optional)", "pip install 'live-relight[openvino]'"
-        )
+        yield Finding("missing", "OpenVINO", "not installed (optional)", pip("live-relight[openvino]"))
 
 
 def _providers() -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import LiveRelightError
+from ..core.install import pip
 
 OPSET = 20
 """The first with Gelu as one node."""
@@ -92,7 +93,7 @@ def _part(name: str) -> Any:
     try:
         return getattr(importlib.import_module("onnx"), name)
     except ImportError:
-        todo = "pip install onnx, or give an ONNX file: --against FILE.onnx"
+        todo = f"{pip('onnx')}, or give an ONNX file: --against FILE.onnx"
         raise LiveRelightError("--against", "no onnx package to draw networks with", todo=todo) from None
 
 

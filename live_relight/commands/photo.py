@@ -114,6 +114,6 @@ def _one(relighter: Relighter, job: Job) -> None:
     picture = read_picture(job.source)
     geometry = relighter.geometry(picture.image, both_ways=True)
     lit = relighter.relight(picture.image, geometry=geometry)
-    write_picture(job.target, lit, picture.alpha)
+    write_picture(job.target, lit, picture.alpha, profile=picture.profile)
     if job.maps is not None:
         write_maps(job.maps, picture.image, geometry, relighter.look)

@@ -37,7 +37,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         clip = VideoSource(source, Fit(), pace=False)
         stack.callback(clip.close)
         relighter = stack.enter_context(Relighter(settings))
-        say_notes(relighter.look, settings, clip.note)
+        say_notes(relighter.look, settings, f"{clip.name} {clip.note}" if clip.note else "")
         there = target.exists()
         sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)
         # A failure leaves nothing half done under OUT's name; an interrupt keeps what is finished.
@@ -50,11 +50,18 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         while not interrupt.stop.is_set() and (frames is None or done < frames):
             frame = clip.read()
             if frame is None:
+                say_trouble(clip)
                 break
             _one(frame, relighter, sink, maps / f"{done:06d}" if maps else None)
             done += 1
             bar.update()
         return STOPPED if interrupt.arrived else 0
+
+
+def say_trouble(clip: VideoSource) -> None:
+    """What is known at a clip's end alone."""
+    if clip.trouble:
+        tqdm.write(f"live-relight: {clip.name} {clip.trouble}", file=sys.stderr)
 
 
 def _finish(sink: FileSink, interrupt: Signals, there: bool) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import EstimatorError
+from ..core.install import pip
 
 NAMES = (
     "cudaGetDeviceCount", "cudaSetDevice", "cudaGetDeviceProperties", "cudaGetErrorName",
@@ -30,7 +31,7 @@ NAMES = (
     "cudaEventDisableTiming", "cudaEventDefault",
 )  # fmt: skip
 """Of the bindings, all that is used."""
-INSTALL = "pip install 'live-relight[tensorrt]'"
+INSTALL = pip("live-relight[tensorrt]")
 SPIN, NAP = 0.0005, 0.0001
 """Seconds that a wait keeps asking before it sleeps between two questions, and how long it sleeps."""
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import EstimatorError
+from ..core.install import pip
 from .graph import Parts, Size, shrunk, steps
 from .network import STEEPEST, Network, input_size
 from .shapes import Layout
@@ -212,7 +213,7 @@ def _onnx() -> Any:
         import onnx.compose
         import onnx.version_converter
     except ImportError as error:
-        todo = "pip install 'live-relight[tensorrt]'"
+        todo = pip("live-relight[tensorrt]")
         raise EstimatorError(
             "package onnx", str(error), "it to join a network and its frames", todo
         ) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
+from ..core.install import pip
 from ..resize import resized
 from .network import Network, input_size, to_geometry, to_input
 
@@ -18,7 +19,7 @@ class OpenVinoEstimator:
         try:
             import openvino
         except ImportError:
-            todo = "pip install 'live-relight[openvino]', or --engine onnx"
+            todo = f"{pip('live-relight[openvino]')}, or --engine onnx"
             raise EstimatorError("engine openvino", "no openvino package", todo=todo) from None
         self._core = openvino.Core()
         self._threads = threads or min(os.cpu_count() or 1, 4)

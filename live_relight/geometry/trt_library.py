@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from ..core.errors import EstimatorError
+from ..core.install import pip
 
 OLDEST = 10
 """Of the classical library: the first whose strongly typed networks we use."""
@@ -101,7 +102,7 @@ def how_to_install() -> str:
     if sys.platform == "darwin":
         return ""
     if (sys.platform, platform.machine()) in _WHEELS:
-        return "pip install 'live-relight[tensorrt]'"
+        return pip("live-relight[tensorrt]")
     return "install NVIDIA's package tensorrt_rtx (TensorRT for RTX)"
 
 

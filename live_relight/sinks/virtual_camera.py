@@ -22,6 +22,7 @@ from typing import Any
 
 from live_relight.core.errors import SinkError
 from live_relight.core.frames import Frame
+from live_relight.core.install import pip
 from live_relight.core.paths import JOIN_VIDEO
 
 from . import loopback
@@ -29,7 +30,7 @@ from .loopback import State
 from .pad import check_frame, even, pad_to_even
 
 LABEL = "Live Relight"
-INSTALL = "pip install 'live-relight[vcam]'"
+INSTALL = pip("live-relight[vcam]")
 
 _HOW_TO_MAKE_ONE = {
     "linux": "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback exclusive_caps=1 "

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+from PIL import ImageCms
 
 from live_relight.capture import open_source
 from live_relight.capture.picture import read_picture, write_picture
@@ -204,6 +205,52 @@ def test_what_is_no_file_or_has_no_size_is_one_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(SourceError, match=got):
             read_picture(path)
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_a_colour_profile_is_handed_on(ending: str, tmp_path: Path) -> None:
+    """Without it a picture in Display P3 comes out duller than it went in."""
+    source, target = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+    Pillow.fromarray(bars(64, 48)).save(source, icc_profile=PROFILE)
+    picture = read_picture(source)
+    assert picture.profile == PROFILE
+    write_picture(target, picture.image, profile=picture.profile)
+    with Pillow.open(target) as made:
+        assert made.info["icc_profile"] == PROFILE
+    write_picture(target, picture.image)
+    with Pillow.open(target) as made:
+        assert "icc_profile" not in made.info
+    assert read_picture(target).profile == b""
+
+
+def test_a_profile_for_grey_does_not_go_with_a_coloured_picture(tmp_path: Path) -> None:
+    grey = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    Pillow.fromarray(bars(64, 48)).convert("L").save(tmp_path / "grey.jpg", icc_profile=grey)
+    assert read_picture(tmp_path / "grey.jpg").profile == b""
+
+
+def test_a_clip_is_sent_to_video(tmp_path: Path) -> None:
+    for start in (b"GIF89a", b"\x1aE\xdf\xa3", b"\0\0\0\x18ftypisom"):
+        (tmp_path / "clip").write_bytes(start + bytes(40))
+        with pytest.raises(SourceError, match="live-relight video"):
+            read_picture(tmp_path / "clip")
+
+
+def test_a_cut_png_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Cut within its second half OpenCV's decoder gets as far as libpng's own complaint."""
+    path = tmp_path / "cut.png"
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)).save(path)
+    whole = path.read_bytes()
+    for share in (0.1, 0.5, 0.9, 1 - 8 / len(whole)):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(SourceError, match="cut off"):
+            read_picture(path)
+    path.write_bytes(whole + b"more")
+    read_picture(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_decoders_say_nothing_beside_our_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -64,10 +64,15 @@ def test_a_guessed_matrix_is_said(height: int, matrix: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("trc", "space", "says"),
     [
-        (18, 9, "HDR (HLG) is not converted: colours will be pale"),
-        (16, 9, "HDR (PQ) is not converted: colours will be pale"),
+        (18, 9, "is HDR (HLG), which is not converted: colours will be pale"),
+        (16, 9, "is HDR (PQ), which is not converted: colours will be pale"),
         (1, 8, "has colour matrix 8, which is not converted: taken for BT.601"),  # YCgCo
-        (18, 2, "says no colour matrix: taken for BT.601; HDR (HLG) is not converted: colours will be pale"),
+        (
+            18,
+            2,
+            "says no colour matrix: taken for BT.601; "
+            "is HDR (HLG), which is not converted: colours will be pale",
+        ),
         (1, 1, ""),
     ],
 )
