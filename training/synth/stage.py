@@ -18,6 +18,10 @@ from training.synth.places.backdrop import draw_backdrop
 from training.synth.places.framing import rotate
 from training.synth.places.light import Environment, draw_key, draw_light, shadow_matrix
 
+ALIKE = 0.08
+"""How often the room has the colour of what somebody wears, or of their skin or hair: nothing but shape tells
+them apart then, and a matte that goes by colour loses a shoulder."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -88,6 +92,7 @@ class Stage:
         colour = self.light(scene, lamps)
         tan_half = scene.view.tan_half
         back, place = draw_backdrop(rng, env, turn, self.width, self.height, tan_half, (lamps, kind))
+        back = alike(rng.spawn(1)[0], colour, back, frame)
         picture = compose(rng, colour, back, frame)
         words = {"kind": kind, "environment": env.name, "backdrop": place, **describe_lamps(lamps)}
         return Shot(shoot(rng, expose(rng, picture, frame.alpha)), words)
@@ -141,6 +146,21 @@ def needed(places: F32, light_from_scene: F32, softness: float) -> tuple[float, 
     low, high = at.min(1) + light_from_scene[:2, 3] - margin, at.max(1) + light_from_scene[:2, 3] + margin
     left, bottom, right, top = np.clip([*low, *high], -1, 1).tolist()
     return left, bottom, right, top
+
+
+def alike(rng: np.random.Generator, colour: F32, back: F32, frame: Frame) -> F32:
+    """The backdrop, with odds of ALIKE in the mean colour of the part of the person that a random place
+    shows; linear RGB [H,W,3] both. What is drawn on it stays drawn."""
+    if rng.random() > ALIKE:
+        return back
+    row, column = np.nonzero(frame.alpha > 0.95)
+    if not len(row):
+        return back
+    k = int(rng.integers(len(row)))
+    same = (frame.part == frame.part[row[k], column[k]]) & (frame.alpha > 0.95)
+    target = colour[same].mean(0) * np.exp(rng.normal(0, 0.15, 3) * 0.5 + rng.normal(0, 0.15))
+    gain = np.clip(target / np.maximum(back.mean((0, 1)), 1e-5), 0.05, 20)
+    return np.asarray(back * gain, np.float32)
 
 
 def compose(rng: np.random.Generator, colour: F32, back: F32, frame: Frame) -> F32:
