@@ -25,7 +25,7 @@ Floats = npt.NDArray[Any]
 # Radius in pixels, and regularisation in units of guide variance. Alpha, on the geometry's own grid, follows
 # fine edges; normals and depth only strong ones, so that make-up and cloth patterns do not become relief, and
 # on a grid half as fine: it is smooth anyway and costs a quarter.
-ALPHA_FILTER = (2, 2e-4)
+ALPHA_FILTER = (3, 2e-4)
 SHAPE_FILTER = (1, 1e-2)
 FILL_RADIUS = 2
 SOFT_RADIUS = 1
