@@ -125,14 +125,16 @@ def read_keys(stopping: threading.Event) -> Iterator[str]:
     reader = codecs.getincrementaldecoder("utf-8")(errors="ignore")
     tail = ""
     while not stopping.is_set():
-        if _in_background(fd):  # what is typed is the shell's, and reading it would stop us
-            stopping.wait(0.25)
-            continue
         _take_back(fd)
         # A slow line may cut an arrow's sequence in two: what is unfinished waits a moment for its rest.
         if not select.select([fd], [], [], 0.05 if tail else 0.25)[0]:
             tail = ""
             continue
+        if _in_background(fd):  # what is typed is the shell's, and reading it would stop us
+            stopping.wait(0.25)
+            continue
+        if not select.select([fd], [], [], 0)[0]:
+            continue  # it was the shell's, before `fg`: to wait in `read` would be to wait for Enter
         try:
             data = os.read(fd, 4096)
         except OSError:
@@ -144,14 +146,15 @@ def read_keys(stopping: threading.Event) -> Iterator[str]:
 
 
 def _take_back(fd: int) -> None:
-    """Single key presses again: after Ctrl-Z and `fg` a shell may leave the terminal waiting for Enter."""
+    """Single key presses again: after Ctrl-Z and `fg` a shell may leave the terminal waiting for Enter. Looks
+    first and asks who is in front last: whoever sets a terminal that was taken away meanwhile is stopped."""
     if sys.platform == "win32":
         return
     import termios
     import tty
 
     with suppress(termios.error):  # the terminal may be gone: reading it says so
-        if termios.tcgetattr(fd)[3] & termios.ICANON:
+        if termios.tcgetattr(fd)[3] & termios.ICANON and not _in_background(fd):
             tty.setcbreak(fd, termios.TCSANOW)  # what was typed in the meantime counts
 
 

@@ -11,12 +11,16 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from live_relight.control.terminal import read_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = """
@@ -118,17 +122,46 @@ def test_keys_work_again_after_the_shell_took_the_terminal(tmp_path: Path) -> No
 def test_in_the_background_it_leaves_the_terminal_alone(tmp_path: Path) -> None:
     """Reading or setting it there would stop the program."""
     with shell(tmp_path) as window:
-        stop(window)
-        window.type("bg\n")
-        window.until("keys.py &")
-        time.sleep(0.6)  # more than one of its looks
-        window.type("echo $((40 + 2)); jobs\n")
-        window.until("42\r\n")
-        window.until("Running")
-        window.type("fg\n")
-        window.until("keys.py\r\n")
-        window.type("q")
-        window.until("<q>")
+        for _ in range(2):
+            stop(window)
+            window.type("bg\n")
+            window.until("keys.py &")
+            time.sleep(0.4)  # more than one of its looks
+            window.type("echo $((40 + 2)); jobs\n")
+            window.until("42\r\n")
+            window.until("Running")
+            window.type("fg\n")
+            window.until("keys.py\r\n")
+            time.sleep(0.4)
+            window.type("b")
+            window.until("<b>")
+
+
+def test_it_does_not_wait_for_keys_that_the_shell_has_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal that the shell has set back since, that would be until Enter."""
+    master, slave = pty.openpty()
+
+    real = select.select
+
+    def taken(files: list[int], *more: object) -> object:
+        found = real(files, *more)  # type: ignore[arg-type]
+        termios.tcflush(files[0], termios.TCIFLUSH)
+        return found
+
+    monkeypatch.setattr(select, "select", taken)
+    stopping = threading.Event()
+    later = [threading.Timer(0.3, stopping.set), threading.Timer(2.0, os.write, (master, b"late"))]
+    with os.fdopen(slave) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        tty.setcbreak(stdin.fileno())
+        os.write(master, b"f")
+        for timer in later:
+            timer.start()
+        assert list(read_keys(stopping)) == []
+    for timer in later:
+        timer.cancel()
+        timer.join()
+    os.close(master)
 
 
 def test_what_is_ended_in_the_background_ends(tmp_path: Path) -> None:
