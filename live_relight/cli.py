@@ -9,64 +9,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import NoReturn
 
 from . import __version__, interrupt
-from .core.errors import LiveRelightError, UsageError, nearest
+from .arguments import Parser, number, parse, path, rate, whole
+from .core.errors import LiveRelightError, UsageError
 from .core.light import parse_light
 from .core.look import DIFFUSE, NUMBERS
 from .core.settings import LOOK_FIELDS, Settings, check_quality, load_settings, parse_size
 
 LISTS = ("doctor", "engines", "presets", "cameras")
 IMPORTS = ("depth", "normal", "matte")
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line with the nearest known word."""
-
-    def error(self, message: str) -> NoReturn:
-        words = message.removeprefix("unrecognized arguments: ")
-        if words != message:
-            word = (words.split() or ["''"])[0]
-            name = word.split("=")[0]
-            others = [option for option in self._long_options() if option != name]  # another command's
-            hint = nearest(name, others) if word[0] == "-" else "see --help"
-            raise UsageError(f"unknown argument '{word}'", todo=hint)
-        raise UsageError(message, todo=f"see {self.prog} --help")
-
-    def _long_options(self) -> list[str]:
-        """Of this parser and of its commands: argparse hands a command's unknown words up to the top."""
-        found = [o for a in self._actions for o in a.option_strings if o.startswith("--")]
-        for action in self._actions:
-            if isinstance(action.choices, dict):
-                for command in action.choices.values():
-                    found += command._long_options() if isinstance(command, _Parser) else []
-        return sorted(set(found))
-
-
-def _whole(text: str) -> int:
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from 1")
-    return value
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.1 <= value <= 1000:
-        raise argparse.ArgumentTypeError(f"got {text}, expected frames per second from 0.1 to 1000")
-    return value
-
-
-def _path(text: str) -> Path:
-    # An unset shell variable: Path('') would be the working folder.
-    if not text:
-        raise argparse.ArgumentTypeError("got '', expected a path")
-    return Path(text)
 
 
 def _look_options(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +35,7 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
     )
     for name, (low, high, what) in NUMBERS.items():
         option = f"--{name.replace('_', '-')}"
-        group.add_argument(option, type=float, metavar="X", help=f"{what} ({low:g}..{high:g})")
+        group.add_argument(option, type=number(low, high), metavar="X", help=f"{what} ({low:g}..{high:g})")
     group.add_argument("--diffuse", metavar="NAME", help=" or ".join(DIFFUSE))
     group.add_argument("--background-tint", metavar="#RRGGBB", help="colour that the backdrop takes on")
     group.add_argument(
@@ -96,19 +48,19 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--quality", metavar="LEVEL", help="auto (as fine as the frame rate allows), low, medium or high"
     )
-    group.add_argument("--config", type=_path, metavar="FILE", help="settings from a TOML file")
+    group.add_argument("--config", type=path, metavar="FILE", help="settings from a TOML file")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The whole command line, for `main` and for the documentation's checks."""
-    parser = _Parser(
+    parser = Parser(
         prog="live-relight", allow_abbrev=False, description="A photographer's light on a person, live."
     )
     parser.add_argument("--version", action="version", version=f"live-relight {__version__}")
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)  # before the command as well
-    common = _Parser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show tracebacks")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
@@ -124,34 +76,34 @@ def build_parser() -> argparse.ArgumentParser:
         help="auto, vcam[:DEVICE], web[:PORT], file:PATH or null; repeatable",
     )
     run.add_argument("--size", metavar="WxH", help="size of the frames (default 1280x720 or the file's own)")
-    run.add_argument("--fps", type=_rate, metavar="N", help="frames per second to ask for")
-    run.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
+    run.add_argument("--fps", type=rate, metavar="N", help="frames per second to ask for")
+    run.add_argument("--frames", type=whole, metavar="N", help="stop after N")
     run.add_argument(
         "--mirror",
         action=argparse.BooleanOptionalAction,
         default=None,
         help="left is right, as in a mirror",
     )
-    run.add_argument("--stats", type=_path, metavar="FILE", help="write counts and times as JSON lines")
+    run.add_argument("--stats", type=path, metavar="FILE", help="write counts and times as JSON lines")
     _look_options(run)
 
     photo = add("photo", "relight one picture, or a folder of pictures into a folder")
-    photo.add_argument("input", type=_path, metavar="IN")
-    photo.add_argument("output", type=_path, metavar="OUT")
-    photo.add_argument("--maps", type=_path, metavar="DIR", help="also write depth, normals, alpha, shading")
+    photo.add_argument("input", type=path, metavar="IN")
+    photo.add_argument("output", type=path, metavar="OUT")
+    photo.add_argument("--maps", type=path, metavar="DIR", help="also write depth, normals, alpha, shading")
     _look_options(photo)
 
     video = add("video", "relight a video file, sound kept")
-    video.add_argument("input", type=_path, metavar="IN")
-    video.add_argument("output", type=_path, metavar="OUT")
-    video.add_argument("--frames", type=_whole, metavar="N", help="stop after N")
-    video.add_argument("--maps", type=_path, metavar="DIR", help="also write the maps of every frame")
+    video.add_argument("input", type=path, metavar="IN")
+    video.add_argument("output", type=path, metavar="OUT")
+    video.add_argument("--frames", type=whole, metavar="N", help="stop after N")
+    video.add_argument("--maps", type=path, metavar="DIR", help="also write the maps of every frame")
     _look_options(video)
 
     bench = add("bench", "measure the pipeline on this machine, stage by stage")
-    bench.add_argument("--frames", type=_whole, default=120, metavar="N")
+    bench.add_argument("--frames", type=whole, default=120, metavar="N")
     bench.add_argument("--size", default="1280x720", metavar="WxH")
-    bench.add_argument("--json", type=_path, metavar="FILE", help="also write the result for programs")
+    bench.add_argument("--json", type=path, metavar="FILE", help="also write the result for programs")
     bench.add_argument("--source", default="demo", metavar="FILE", help="a clip instead of the demo")
     bench.add_argument(
         "--against",
@@ -268,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in words
     try:
-        return dispatch(build_parser().parse_args(words))
+        return dispatch(parse(build_parser(), words))
     except KeyboardInterrupt:
         return 130
     except LiveRelightError as error:

@@ -7,17 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import LiveRelightError
-from ..core.lamps import crowded
+from ..core.lamps import SHADOWLESS, crowded
 from ..core.look import NUMBERS, Look
 
 HELP = """\
-keys   1-8 or tab  choose a light          left/right  move it round      up/down  lower, higher
-       + -         brighter, dimmer        w c         warmer, cooler     < >      nearer, farther
-       [ ]         smaller, larger         x           shadow on or off   space    light on or off
-       a A         room light down, up     g G         backdrop down, up  v V      backdrop sharp, blurred
-       d D         even out less, more     n           auto on or off     b        before / after
-       p           next preset             r           preset as it was   s        save as preset 'mine'
-       h ?         this help               q           quit"""
+1-8 tab     choose a light               a A   room light darker, brighter
+left right  move it round                g G   backdrop darker, brighter
+up down     higher, lower                v V   backdrop sharper, more blurred
++ -         brighter, dimmer             d D   even out less, more
+w c         warmer, cooler               n     auto on or off
+< >         nearer, farther              b     before / after
+[ ]         smaller, larger              p r   next preset, preset as it was
+space x     light, shadow on or off      s     save as preset 'mine'
+h ?         this help                    q     quit"""
+
+LACKS = {
+    "dist": ("directional", *SHADOWLESS),
+    "size": SHADOWLESS,
+    "el": ("env",),
+}
+"""Fields that change nothing in some kinds of light."""
+CALLED = {"dist": "distance", "size": "size", "el": "height"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +54,16 @@ def _selected(state: ControlState, **deltas: float) -> ControlState:
     if not lights:
         return replace(state, message="this preset has no lights: press p for another")
     index = min(state.selected, len(lights) - 1)
+    for name in deltas:
+        if lights[index].kind in LACKS.get(name, ()):
+            return replace(state, message=f"{lights[index].kind}: this light has no {CALLED[name]}")
     lights[index] = lights[index].moved(**deltas)
+    # The status line has the other numbers.
+    said = [f"size {lights[index].size:.2f}"] if "size" in deltas else []
     # By hand from here: auto would put it back.
-    message = "auto is off" if state.look.auto else ""
+    said += ["auto is off"] if state.look.auto else []
     look = replace(state.look, lights=tuple(lights), auto=False)
-    return replace(state, selected=index, look=look, message=message)
+    return replace(state, selected=index, look=look, message=", ".join(said))
 
 
 def _scaled_power(state: ControlState, factor: float) -> ControlState:
@@ -68,6 +83,8 @@ def _toggle(state: ControlState, name: str) -> ControlState:
     if not lights:
         return _selected(state)
     index = min(state.selected, len(lights) - 1)
+    if name == "shadow" and lights[index].kind in SHADOWLESS:
+        return replace(state, message=f"{lights[index].kind}: this light casts no shadow")
     now = not getattr(lights[index], name)
     change: dict[str, Any] = {name: now}
     lights[index] = replace(lights[index], **change)
@@ -106,7 +123,8 @@ def _room(state: ControlState, delta: float) -> ControlState:
     low, most, _ = NUMBERS["ambient"]
     ambient = min(max(look.ambient + delta, low), most)
     background = None if look.background is None else min(max(look.background + delta, low), most)
-    return replace(state, look=replace(look, ambient=ambient, background=background))
+    look = replace(look, ambient=ambient, background=background)
+    return replace(state, look=look, message=f"room {ambient:.2f}")
 
 
 def _next_light(state: ControlState) -> ControlState:
@@ -169,9 +187,8 @@ def press(
         if key == "p":
             return _next_preset(state, presets(), load)
         if key == "r":
-            return replace(
-                state, look=load(state.preset), selected=0, before=False, message="as the preset was"
-            )
+            message = f"preset {state.preset} as it was"
+            return replace(state, look=load(state.preset), selected=0, before=False, message=message)
         if key == "s":
             return replace(state, message=f"saved: {save('mine', state.look)}")
     except LiveRelightError as error:
@@ -189,7 +206,8 @@ def _next_preset(state: ControlState, names: list[str], load: Callable[[str], Lo
         except LiveRelightError as error:
             broken = broken or str(error)
             continue
-        message = broken or crowded(look)
+        # The status line may have no room for the preset.
+        message = "; ".join(filter(None, (f"preset {name}", broken or crowded(look))))
         return replace(state, preset=name, look=look, selected=0, before=False, message=message)
     return replace(state, message=broken or "no presets")
 
@@ -205,12 +223,13 @@ def status_line(
     """One line: preset, the chosen light, speed; quality where it is not the highest. `latency` seconds, 0 =
     unknown. `width`: characters there are; what matters least is left out for them, the preset first."""
     found = _chosen(state)
+    room = f"room {state.look.ambient:.2f}"
     # What is said, and how long it stays where there is little room.
     parts = [
         (state.preset, 0),
         ("BEFORE" if state.before else "", 5),
         (found, 4),
-        (f"room {state.look.ambient:.2f}", 1),
+        (room if room != state.message else "", 1),
         (f"{fps:.1f} fps", 3),
         (f"{latency * 1e3:.0f} ms" if latency else "", 1),
         (f"{dropped} dropped" if dropped else "", 2),

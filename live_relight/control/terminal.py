@@ -74,6 +74,8 @@ def raw_keys() -> Iterator[bool]:
     saved = termios.tcgetattr(fd)
 
     def restore() -> None:
+        if _in_background(fd):
+            return  # the shell has taken it back already; setting it from here would stop us
         with suppress(termios.error):  # the terminal may be gone
             termios.tcsetattr(fd, termios.TCSANOW, saved)
 
@@ -123,10 +125,16 @@ def read_keys(stopping: threading.Event) -> Iterator[str]:
     reader = codecs.getincrementaldecoder("utf-8")(errors="ignore")
     tail = ""
     while not stopping.is_set():
+        _take_back(fd)
         # A slow line may cut an arrow's sequence in two: what is unfinished waits a moment for its rest.
         if not select.select([fd], [], [], 0.05 if tail else 0.25)[0]:
             tail = ""
             continue
+        if _in_background(fd):  # what is typed is the shell's, and reading it would stop us
+            stopping.wait(0.25)
+            continue
+        if not select.select([fd], [], [], 0)[0]:
+            continue  # it was the shell's, before `fg`: to wait in `read` would be to wait for Enter
         try:
             data = os.read(fd, 4096)
         except OSError:
@@ -135,6 +143,19 @@ def read_keys(stopping: threading.Event) -> Iterator[str]:
             return
         text, tail = split_unfinished(tail + reader.decode(data))
         yield from decode(text)
+
+
+def _take_back(fd: int) -> None:
+    """Single key presses again: after Ctrl-Z and `fg` a shell may leave the terminal waiting for Enter. Looks
+    first and asks who is in front last: whoever sets a terminal that was taken away meanwhile is stopped."""
+    if sys.platform == "win32":
+        return
+    import termios
+    import tty
+
+    with suppress(termios.error):  # the terminal may be gone: reading it says so
+        if termios.tcgetattr(fd)[3] & termios.ICANON and not _in_background(fd):
+            tty.setcbreak(fd, termios.TCSANOW)  # what was typed in the meantime counts
 
 
 class StatusLine:
@@ -146,7 +167,11 @@ class StatusLine:
 
     @property
     def width(self) -> int:
-        """Characters that `show` has room for."""
+        """Characters that `show` has room for, on the terminal that it writes to: standard output may go
+        elsewhere, and the environment remembers how wide a window was."""
+        with suppress(OSError, ValueError):
+            if columns := os.get_terminal_size(sys.stderr.fileno()).columns:
+                return columns - 1
         return shutil.get_terminal_size((100, 24)).columns - 1
 
     def show(self, text: str) -> None:

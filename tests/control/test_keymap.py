@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from live_relight import presets
 from live_relight.control.controls import Controls
-from live_relight.control.keymap import ACTIONS, ControlState, press, status_line
+from live_relight.control.keymap import ACTIONS, HELP, ControlState, press, status_line
 from live_relight.control.terminal import decode, split_unfinished
 from live_relight.core.errors import LiveRelightError
-from live_relight.core.light import Light
+from live_relight.core.light import KINDS, Light
 from live_relight.core.look import Look
+from live_relight.core.settings import Settings
+from live_relight.relighter import Relighter
 
 NAMES = ["studio", "window", "off"]
 
@@ -102,7 +105,7 @@ def test_broken_presets_are_said_and_stepped_over() -> None:
     for names in ([*NAMES, "studio"], ["window", "off", "studio"]):
         after = press(start, "p", lambda n=names: n, fragile, save)
         assert after.preset == "studio"
-        assert after.message == "window, got broken"
+        assert after.message == "preset studio; window, got broken"
     assert press(start, "p", lambda: ["off"], fragile, save).message == "off, got broken"
     assert press(start, "p", list, load, save).message == "no presets"
 
@@ -154,6 +157,34 @@ def test_in_eighty_columns_the_light_and_the_rate_are_there() -> None:
     assert "quality lean" in line
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("p", "preset window"),
+        ("pr", "preset window as it was"),
+        ("]", "size 0.30"),
+        ("[", "size 0.20"),
+        ("[[[[[[[", "size 0.00"),
+        ("A", "room 0.60"),
+        ("a", "room 0.50"),
+    ],
+)
+def test_in_eighty_columns_every_key_says_what_it_did(keys: str, said: str) -> None:
+    start = ControlState(Look((Light.of("key", size=0.25),), ambient=0.55), "studio")
+    after = pressed(*keys, state=start)
+    line = status_line(after, 29.97, 0.043, 0, "lean", 79)
+    assert line.split(" | ").count(said) == 1
+    assert len(line) <= 79
+    assert status_line(after, 29.97, 0.043, 0).split(" | ").count(said) == 1
+
+
+def test_the_help_fits_eighty_columns_and_has_every_key() -> None:
+    assert max(map(len, HELP.splitlines())) <= 79
+    words = HELP.split()
+    names = {" ": "space", "=": "+"}  # one key, with and without shift
+    assert {names.get(key, key) for key in (*ACTIONS, *"prs")} <= set(words)
+
+
 def test_terminal_sequences() -> None:
     assert decode("\x1b[A\x1b[Bq\tz") == ["up", "down", "q", "tab", "z"]
     assert decode("\x1bOC\x1b[1;5D\x1b[3~w") == ["right", "w"]
@@ -180,6 +211,39 @@ def test_the_looks_own_numbers() -> None:
     assert pressed("g").look.background == pressed().look.backdrop - 0.05
     assert all(pressed(*[key] * 80).look for key in "gGvVdD[]")  # never out of range
     assert not pressed("x").look.lights[0].shadow
+
+
+MOVES: dict[str, tuple[str, dict[str, float]]] = {
+    "]": ("has no size", {"size": 1.0}),
+    "<": ("has no distance", {"dist": -0.5}),
+    "up": ("has no height", {"el": 40.0}),
+}
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("kind", KINDS)
+def test_keys_that_change_nothing_in_a_kind_of_light_say_so_and_leave_it(kind: str) -> None:
+    frame = np.full((48, 64, 3), 90, np.uint8)
+    light = Light.of(kind, az=30.0, el=20.0)
+    state = ControlState(Look((light,), auto=True), "mine")
+    with Relighter(Settings(engine="analytic")) as relighter:
+        lit = relighter.relight(frame, [light])
+        for key, (said, change) in MOVES.items():
+            after = pressed(key, state=state)
+            seen = bool((relighter.relight(frame, [light.moved(**change)]) != lit).any())
+            assert (said not in after.message) == seen, f"{key}: {after.message}"
+            assert (after.look != state.look) == seen
+
+
+def test_a_light_from_all_round_says_that_it_casts_no_shadow() -> None:
+    state = ControlState(Look((Light.of("env"),)), "mine")
+    assert pressed("x", state=state).message == "env: this light casts no shadow"
+    assert pressed("x", state=state).look == state.look
+
+
+def test_a_new_size_and_the_end_of_auto_are_said_together() -> None:
+    state = ControlState(Look((Light.of("key", size=0.25),), auto=True), "mine")
+    assert pressed("]", state=state).message == "size 0.30, auto is off"
 
 
 def test_moving_a_light_by_hand_ends_auto() -> None:
