@@ -117,6 +117,10 @@ class Chromium:
         finally:
             os.killpg(self._process.pid, signal.SIGCONT)
 
+    def resize(self, width: int, height: int) -> None:
+        size = {"width": width, "height": height}
+        self.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
+
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -142,6 +143,37 @@ def test_a_stream_that_does_not_come_is_asked_for_less_and_less_often(
         assert asked[2] - asked[0] > 5.5  # 2 s and 4 s; once a second without the pauses
         browser.wait("document.body.classList.contains('live')")
         _wait_for_movement(browser)
+    sink.close()
+
+
+def test_a_program_that_does_not_answer_is_not_called_gone(tmp_path: Path) -> None:
+    sink = WebSink(0)
+    with Chromium(tmp_path) as browser:
+        with _playing(sink):
+            browser.open(sink.url)
+            browser.wait("document.body.classList.contains('live')")
+        sink.close()
+        with socket.create_server(("127.0.0.1", sink.port), backlog=64):  # as a paused one: nobody accepts
+            browser.wait("document.getElementById('what').textContent === 'Live Relight is not answering'")
+        browser.wait("document.getElementById('what').textContent === 'Live Relight is not running'")
+
+
+def test_the_footer_breaks_between_figures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.PreviewServer, "viewers", 12)
+    sink = WebSink(0)
+    with Chromium(tmp_path) as browser, _playing(sink):
+        browser.open(sink.url)
+        browser.wait("$('viewers').textContent === '12 watching'")
+        for width in (1440, 390, 320):
+            browser.resize(width, 600)
+            heights, wide = browser.run(
+                "[[...document.querySelectorAll('footer span')].map((e) => e.offsetHeight)"
+                ".concat($('full').clientHeight), document.documentElement.scrollWidth]"
+            )
+            assert wide == width
+            assert max(heights[:3]) < 30, heights  # one line is 20
+            assert heights[3] < 40, heights
+            browser.screenshot(tmp_path / f"{width}.png")
     sink.close()
 
 
