@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from live_relight.core.frames import Frame
-from live_relight.sinks.web import WebSink
+from live_relight.sinks.web import WebSink, server
 from tests.capture.clips import BARS, bars
 from tests.sinks.chromium import Chromium
 
@@ -61,6 +62,11 @@ def _playing(sink: WebSink) -> Iterator[None]:
         player.join()
 
 
+def _wait_for_movement(browser: Chromium) -> None:
+    before = browser.wait(LOOK)["bright"]
+    browser.wait(f"(() => {{ const now = {LOOK}; return now && now.bright !== {before}; }})()")
+
+
 def test_colours_movement_and_reconnecting(tmp_path: Path) -> None:
     sink = WebSink(0)
     port = sink.port
@@ -91,10 +97,84 @@ def test_colours_movement_and_reconnecting(tmp_path: Path) -> None:
         again = WebSink(port)
         with _playing(again):
             browser.wait("document.body.classList.contains('live')")
-            browser.wait(LOOK)
-            before = browser.run(LOOK)["bright"]
-            browser.wait(f"(() => {{ const now = {LOOK}; return now && now.bright !== {before}; }})()")
+            _wait_for_movement(browser)
         again.close()
+
+
+def test_a_browser_that_stood_still_too_long_reconnects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.5)  # STALL
+    sink = WebSink(0)
+    with Chromium(tmp_path) as browser, _playing(sink):
+        browser.open(sink.url)
+        _wait_for_movement(browser)
+        first = browser.run("picture.src")
+        with browser.stopped():
+            end = time.monotonic() + 120  # the kernel's buffers have to fill first
+            while sink.viewers and time.monotonic() < end:
+                time.sleep(0.05)
+            assert sink.viewers == 0
+            monkeypatch.undo()
+        browser.wait(f"picture.src !== {first!r} && document.body.classList.contains('live')")
+        _wait_for_movement(browser)
+        # It is content then, and does not ask again and again.
+        second = browser.run("picture.src")
+        time.sleep(3)
+        assert browser.run("picture.src") == second
+        assert sink.viewers == 1
+    sink.close()
+
+
+def test_a_stream_that_does_not_come_is_asked_for_less_and_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(server._Handler, "_stream", lambda *_: asked.append(time.monotonic()))
+    sink = WebSink(0)
+    with Chromium(tmp_path) as browser, _playing(sink):
+        browser.open(sink.url)
+        browser.wait("document.getElementById('state').textContent === 'Reconnecting'")
+        end = time.monotonic() + 60
+        while len(asked) < 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        monkeypatch.undo()
+        assert len(asked) == 3
+        assert asked[2] - asked[0] > 5.5  # 2 s and 4 s; once a second without the pauses
+        browser.wait("document.body.classList.contains('live')")
+        _wait_for_movement(browser)
+    sink.close()
+
+
+def test_a_program_that_does_not_answer_is_not_called_gone(tmp_path: Path) -> None:
+    sink = WebSink(0)
+    with Chromium(tmp_path) as browser:
+        with _playing(sink):
+            browser.open(sink.url)
+            browser.wait("document.body.classList.contains('live')")
+        sink.close()
+        with socket.create_server(("127.0.0.1", sink.port), backlog=64):  # as a paused one: nobody accepts
+            browser.wait("document.getElementById('what').textContent === 'Live Relight is not answering'")
+        browser.wait("document.getElementById('what').textContent === 'Live Relight is not running'")
+
+
+def test_the_footer_breaks_between_figures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.PreviewServer, "viewers", 12)
+    sink = WebSink(0)
+    with Chromium(tmp_path) as browser, _playing(sink):
+        browser.open(sink.url)
+        browser.wait("$('viewers').textContent === '12 watching'")
+        for width in (1440, 390, 320):
+            browser.resize(width, 600)
+            heights, wide = browser.run(
+                "[[...document.querySelectorAll('footer span')].map((e) => e.offsetHeight)"
+                ".concat($('full').clientHeight), document.documentElement.scrollWidth]"
+            )
+            assert wide == width
+            assert max(heights[:3]) < 30, heights  # one line is 20
+            assert heights[3] < 40, heights
+            browser.screenshot(tmp_path / f"{width}.png")
+    sink.close()
 
 
 def test_another_site_cannot_show_or_read_the_stream(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from live_relight.core.errors import SinkError
 from live_relight.core.frames import Frame, Image
 from live_relight.sinks import open_sink
-from live_relight.sinks.web import DEFAULT_PORT, WebSink
+from live_relight.sinks.web import DEFAULT_PORT, WebSink, server
 from tests.capture.clips import bars, far_from_edges, no_threads_left, numbered
 
 
@@ -50,9 +50,9 @@ def _decode(jpeg: bytes) -> Image:
 class Viewer:
     """Reads the stream as a browser does: boundary, headers, that many bytes."""
 
-    def __init__(self, sink: WebSink) -> None:
+    def __init__(self, sink: WebSink, query: str = "") -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", sink.port, timeout=20)
-        self.connection.request("GET", "/stream.mjpg")
+        self.connection.request("GET", "/stream.mjpg" + query)
         self.reply = self.connection.getresponse()
         kind = self.reply.getheader("Content-Type") or ""
         assert kind.startswith("multipart/x-mixed-replace; boundary=")
@@ -171,6 +171,46 @@ def test_viewers_that_vanish_are_forgotten(sink: WebSink) -> None:
     assert sink.viewers == 0
 
 
+def _open(sink: WebSink, stream: str) -> object:
+    return json.loads(_get(sink, f"/stats.json?id={stream}")[2])["open"]
+
+
+def test_who_gave_a_stream_a_name_can_ask_whether_it_is_open(sink: WebSink) -> None:
+    _send(sink, bars())
+    assert _open(sink, "mine") is False
+    nameless, viewer = Viewer(sink), Viewer(sink, "?id=mine")
+    nameless.next()
+    viewer.next()
+    assert sink.viewers == 2
+    assert _open(sink, "mine") is True
+    assert _open(sink, "other") is False
+    for query in ("", "?", "?id=", "?run=1"):
+        assert "open" not in json.loads(_get(sink, f"/stats.json{query}")[2])
+    viewer.close()
+    end = time.monotonic() + 20
+    while _open(sink, "mine") and time.monotonic() < end:
+        _send(sink, bars())
+    assert _open(sink, "mine") is False
+    nameless.next()
+    assert sink.viewers == 1
+    nameless.close()
+
+
+def test_a_viewer_that_was_let_go_can_learn_it(sink: WebSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.3)  # STALL
+    noise = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
+    _send(sink, noise)
+    viewer = Viewer(sink, "?id=mine")  # reads its first line, then nothing more
+    assert _open(sink, "mine") is True
+    end = time.monotonic() + 60
+    while _open(sink, "mine") and time.monotonic() < end:
+        _send(sink, noise)
+        time.sleep(0.02)
+    assert _open(sink, "mine") is False
+    assert sink.viewers == 0
+    viewer.close()
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
@@ -187,6 +227,7 @@ def test_viewers_that_vanish_are_forgotten(sink: WebSink) -> None:
         ("/frame.jpg", {"Sec-Fetch-Site": "same-site"}, 403),
         ("/frame.jpg", {"Sec-Fetch-Site": "same-origin"}, 200),
         ("/frame.jpg?x=1", {}, 200),
+        ("/stats.json?id=%zz&&=[;id", {}, 200),
         ("/index.html", {}, 404),
         ("/../server.py", {}, 404),
         ("/%2e%2e/server.py", {}, 404),

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
+from urllib.parse import parse_qs
 
 from .board import Board
 
@@ -43,7 +44,7 @@ class PreviewServer(http.server.ThreadingHTTPServer):
         self.instance = secrets.token_hex(8)
         self.page = resources.files(__package__).joinpath("index.html").read_bytes()
         self._open: dict[socket.socket, threading.Thread] = {}
-        self._watching: set[int] = set()
+        self._watching: dict[int, str] = {}  # thread: what its viewer calls the stream, "" if nothing
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -64,15 +65,15 @@ class PreviewServer(http.server.ThreadingHTTPServer):
         """Viewers that vanish are everyday; nothing about them belongs on stderr."""
 
     @contextlib.contextmanager
-    def watching(self) -> Any:
+    def watching(self, stream: str) -> Any:
         me = threading.get_ident()
         with self._lock:
-            self._watching.add(me)
+            self._watching[me] = stream
         try:
             yield
         finally:
             with self._lock:
-                self._watching.discard(me)
+                self._watching.pop(me, None)
 
     @property
     def viewers(self) -> int:
@@ -89,14 +90,19 @@ class PreviewServer(http.server.ThreadingHTTPServer):
         for thread in connections.values():
             thread.join(max(0.0, end - time.monotonic()))
 
-    def stats(self) -> dict[str, object]:
-        return {
+    def stats(self, stream: str) -> dict[str, object]:
+        """Given a stream's id, also whether that is open: browsers do not tell their pages when it ends."""
+        stats: dict[str, object] = {
             "instance": self.instance,
             "size": list(self.size),
             "fps": round(self.board.fps(), 1),
             "frames": self.board.frames,
             "viewers": self.viewers,
         }
+        if stream:
+            with self._lock:
+                stats["open"] = stream in self._watching.values()
+        return stats
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -120,7 +126,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         host = self.headers.get("Host", "").lower()
         if host.removesuffix(":" + host.rpartition(":")[2]) not in _NAMES and host not in _NAMES:
             return self._send(403, "text/plain", b"only for 127.0.0.1 and localhost\n", head)
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        self.stream = parse_qs(query).get("id", [""])[0]
         site = self.headers.get("Sec-Fetch-Site", "none")
         if path != "/" and site not in ("none", "same-origin"):
             return self._send(403, "text/plain", b"not for other web sites\n", head)
@@ -138,7 +145,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(200, "text/html; charset=utf-8", self.server.page, head)
 
     def _stats(self, head: bool) -> None:
-        self._send(200, "application/json", json.dumps(self.server.stats()).encode(), head)
+        self._send(200, "application/json", json.dumps(self.server.stats(self.stream)).encode(), head)
 
     def _frame(self, head: bool) -> None:
         _, data = self.server.board.jpeg()
@@ -154,7 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         board, seen = self.server.board, 0
         self.wfile.write(f"--{BOUNDARY}\r\n".encode())
-        with self.server.watching():
+        with self.server.watching(self.stream):
             while True:
                 serial = board.wait(seen, 1.0)
                 if serial < 0:
