@@ -98,7 +98,7 @@ def lamps(look: Look, head: Vector) -> list[Lamp]:
         mode = MODES.get(light.kind, light.kind if light.kind in ("area", "env") else "point")
         far = mode in ("directional", "hemisphere", "env")
         at = direction if far else np.asarray(head) + direction * light.dist
-        half = 0.5 * light.size / light.dist
+        half = 0.5 * light.size / (1.0 if far else light.dist)
         r, g, b = light.rgb
         outer = math.cos(math.radians(light.cone) / 2)
         inner = math.cos(math.radians(light.cone) / 2 * (1 - light.soft))

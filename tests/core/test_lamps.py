@@ -70,3 +70,10 @@ def test_area_lights_face_the_head(shape: str) -> None:
 def test_one_env_light_at_most() -> None:
     with pytest.raises(UsageError, match="at most one"):
         Look((Light.of("env"), Light.of("env")))
+
+
+def test_nothing_is_far_for_light_from_everywhere_far() -> None:
+    """`dist` says nothing of a directional light, so neither how large it looks."""
+    near, far = (Look((Light.of("directional", size=0.3, dist=d),)) for d in (0.5, 4.0))
+    (one,), (two,) = lamps(near, (0, 0, -1)), lamps(far, (0, 0, -1))
+    assert one.spread == two.spread > LEAST_SPREAD
