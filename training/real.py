@@ -43,6 +43,11 @@ shift has those that fit the first network's best.
 |---|---|---|---|---|---|---|---|
 {rows}
 
+Clip by clip, mean angle over its faces and IoU of the parts that both see. Few people say little in the
+mean: a network that is better for all of them and one that is better for some are told apart here.
+
+{by_clip}
+
 Flicker: degrees RMS from frame to frame on what stands still ({share:.0f} % of the person in {run} frames of
 each clip), raw and after the application's smoothing.
 
@@ -102,10 +107,12 @@ def real_section(
     if peers is None or not clips:
         why = f"No real clips, or no MediaPipe files or `ai-edge-litert`, under {assets.name}"
         return f"\n{why}: no figures on real people.\n", {}
-    seen = Seen(list(methods))
+    seen, by_clip = Seen(list(methods)), {}
     for clip in clips:
+        before = seen.counts()
         for whole in frames(clip, 8):
             seen.take(fit(whole, size), methods, peers)
+        by_clip[clip.stem] = seen.since(before)
     flickers, share = flicker_rows(methods, [middle(clip, RUN, size) for clip in clips])
     rows, numbers = [], {}
     for name, angles in seen.angles.items():
@@ -123,6 +130,7 @@ def real_section(
         clips=len(clips),
         faces=seen.faces,
         rows="\n".join(rows),
+        by_clip=clip_table(list(methods), by_clip),
         share=100 * share,
         run=RUN,
         flicker="\n".join(f"| {name} | {raw:.2f}° | {smooth:.2f}° |" for name, raw, smooth in flickers),
@@ -135,6 +143,19 @@ def real_section(
         numbers |= {"real_flicker_raw_deg": round(flickers[0][1], 2)}
         numbers |= {"real_flicker_smoothed_deg": round(flickers[0][2], 2)}
     return text, numbers
+
+
+def clip_table(names: list[str], by_clip: dict[str, dict[str, tuple[float, float]]]) -> str:
+    """Markdown: a row for each clip, and for each of the methods `names` what `Seen.since` gives."""
+    lines = ["| clip | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for clip, found in by_clip.items():
+        pairs = [(found[name], "{:.1f}°", "{:.3f}") for name in names]
+        cells = [
+            ", ".join(how.format(v) for v, how in zip(both, hows, strict=True) if not np.isnan(v)) or "–"
+            for both, *hows in pairs
+        ]
+        lines.append(f"| {clip} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def stray(method: Method, size: tuple[int, int]) -> float:
@@ -170,6 +191,24 @@ class Seen:
         self.overlap: dict[str, list[float]] = {name: [] for name in names}
         self.shared: dict[str, list[float]] = {name: [] for name in names}
         self.frames = self.faces = 0
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How many faces' angles and mattes' overlaps there are of each method."""
+        return {name: (len(self.angles[name]), len(found)) for name, found in self.shared.items()}
+
+    def since(self, before: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float]]:
+        """Mean angle over faces and mean overlap of shared parts since `counts` gave `before`; NaN: none."""
+
+        def mean(values: list[float]) -> float:
+            return float(np.mean(values)) if values else float("nan")
+
+        return {
+            name: (
+                mean([float(np.mean(a)) for a in self.angles[name][faces:]]),
+                mean(self.shared[name][mattes:]),
+            )
+            for name, (faces, mattes) in before.items()
+        }
 
     def take(self, image: F32, methods: dict[str, Method], peers: Peers) -> None:
         """One more frame."""
