@@ -57,10 +57,7 @@ def read_picture(path: str | Path) -> Picture:
         raise SourceError(f"picture {path} is broken: {error}", todo="save it again") from error
     if header is None:
         got = "an empty file" if not data else "something else"
-        moves = (
-            data[:4] in (b"GIF8", b"\x1aE\xdf\xa3") or data[4:8] == b"ftyp"
-        )  # GIF, MKV and WebM, MP4 and MOV
-        todo = "`live-relight video` takes it" if moves else ""
+        todo = "`live-relight video` takes it" if _is_clip(data) else ""
         raise SourceError(f"{path} is not a picture", got, "one of " + ", ".join(picture_header.KINDS), todo)
     check_size(f"picture {path}", header.width, header.height)
     if picture_header.is_cut(data):
@@ -161,6 +158,11 @@ def _read_bytes(path: Path) -> bytes:
         raise SourceError(f"no picture {path}", todo="check the name") from None
     except OSError as error:
         raise SourceError(f"cannot read picture {path}", reason(error)) from error
+
+
+def _is_clip(data: bytes) -> bool:
+    """GIF, MKV and WebM, MP4 and MOV."""
+    return data[:4] in (b"GIF8", b"\x1aE\xdf\xa3") or data[4:8] == b"ftyp"
 
 
 def _decode(data: bytes) -> tuple[npt.NDArray[Any] | None, bytes]:

@@ -50,7 +50,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         while not interrupt.stop.is_set() and (frames is None or done < frames):
             frame = clip.read()
             if frame is None:
-                say_trouble(clip)
+                _say_trouble(clip)
                 break
             _one(frame, relighter, sink, maps / f"{done:06d}" if maps else None)
             done += 1
@@ -58,7 +58,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         return STOPPED if interrupt.arrived else 0
 
 
-def say_trouble(clip: VideoSource) -> None:
+def _say_trouble(clip: VideoSource) -> None:
     """What is known at a clip's end alone."""
     if clip.trouble:
         tqdm.write(f"live-relight: {clip.name} {clip.trouble}", file=sys.stderr)
