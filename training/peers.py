@@ -88,11 +88,12 @@ class Peers:
         flat = points[:, :2] @ back[:, :2].T + back[:, 2]
         return np.concatenate([flat, points[:, 2:] * size / 192], 1).astype(np.float32)
 
-    def normals(self, mesh: F32, shape: tuple[int, int]) -> tuple[F32, F32]:
+    def normals(self, mesh: F32, shape: tuple[int, int], camera: F32) -> tuple[F32, F32]:
         """Mesh [468,3] -> unit normals [H,W,3] in camera axes and where they are valid [H,W].
 
-        The mesh is weakly perspective: its normals are relative to the line of sight, which for
-        a face near the middle of the picture is the camera's axis.
+        camera: (f, cx, cy) in pixels of the mesh. The network sees a face cut out of the picture and knows
+        nothing of where it was: its mesh is as of a camera that looks straight at the face, and is turned
+        into the axes of the one that took the picture (`line_of_sight`).
         """
         points = mesh * np.array([1, -1, -1], np.float32)
         a, b, c = (points[self.triangles[:, k]] for k in range(3))
@@ -113,8 +114,20 @@ class Peers:
             cv2.fillConvexPoly(mask, corner, 1, shift=4)
         normal = cv2.GaussianBlur(normal, (0, 0), 1.0)
         length = np.linalg.norm(normal, axis=-1, keepdims=True)
-        inner = cv2.erode(mask, np.ones((5, 5), np.uint8))
-        return normal / np.maximum(length, 1e-6), inner.astype(np.float32)
+        inner = cv2.erode(mask, np.ones((5, 5), np.uint8)).astype(np.float32)
+        x, y = mesh[:, :2].mean(0)
+        return normal / np.maximum(length, 1e-6) @ line_of_sight(float(x), float(y), camera).T, inner
+
+
+def line_of_sight(x: float, y: float, camera: F32) -> F32:
+    """The smallest rotation [3,3] that takes the axis of a camera (f, cx, cy in pixels) to what its pixel
+    (x, y) looks at (Rodrigues' formula)."""
+    focal, cx, cy = (float(v) for v in camera)
+    way = np.array([(x - cx) / focal, (cy - y) / focal, -1.0])
+    way /= np.linalg.norm(way)
+    axis = np.cross([0.0, 0.0, -1.0], way)
+    skew = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    return (np.eye(3) + skew + skew @ skew / (1 - way[2])).astype(np.float32)
 
 
 def open_peers(assets: Path | None) -> Peers | None:

@@ -137,7 +137,7 @@ def add_faces(scores: dict[str, Score], found: dict[str, Found], item: dict[str,
     """Angles of every method inside the faces of one picture."""
     big = peers.enlarged(item["image"])
     for mesh in peers.faces(big):
-        normal, inside = peers.normals(mesh / 2, item["mask"].shape)
+        normal, inside = peers.normals(mesh / 2, item["mask"].shape, item["camera"])
         on = inside * item["mask"]
         if on.sum() < 50:
             continue

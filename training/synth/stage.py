@@ -17,8 +17,9 @@ from training.synth.parts import OTHER
 from training.synth.places.backdrop import draw_backdrop
 from training.synth.places.framing import rotate
 from training.synth.places.light import Environment, draw_key, draw_light, shadow_matrix
+from training.synth.places.rooms import Figure
 
-ALIKE = 0.08
+ALIKE = 0.12
 """How often the room has the colour of what somebody wears, or of their skin or hair: nothing but shape tells
 them apart then, and a matte that goes by colour loses a shoulder."""
 
@@ -91,7 +92,9 @@ class Stage:
         lamps, kind = draw_light(rng, env, turn, scene.distance)
         colour = self.light(scene, lamps)
         tan_half = scene.view.tan_half
-        back, place = draw_backdrop(rng, env, turn, self.width, self.height, tan_half, (lamps, kind))
+        figure = Figure(frame.cover, scene.distance)
+        size = self.width, self.height
+        back, place = draw_backdrop(rng, env, turn, *size, tan_half, (lamps, kind), figure)
         back = alike(rng.spawn(1)[0], colour, back, frame)
         picture = compose(rng, colour, back, frame)
         words = {"kind": kind, "environment": env.name, "backdrop": place, **describe_lamps(lamps)}

@@ -141,7 +141,7 @@ def draw_pose(rng: np.random.Generator, bones: list[str]) -> tuple[NDArray, dict
     yaw = rng.uniform(-75, 75) if rng.random() < 0.3 else rng.normal(0, 18)
     bent = rng.random()  # some heads are bent far back, fewer far down
     pitch = rng.uniform(-40, -12) if bent < 0.13 else rng.uniform(12, 36) if bent < 0.22 else rng.normal(0, 9)
-    roll = rng.uniform(-28, 28) if rng.random() < 0.12 else rng.normal(0, 6)
+    roll = rng.uniform(-42, 42) if rng.random() < 0.2 else rng.normal(0, 7)
     for name, share in HEAD_SHARE.items():
         pose[where[name], :3, :3] = euler(pitch * share, yaw * share, roll * share)
     lean, twist, side = rng.normal(2, 9), rng.normal(0, 9), rng.normal(0, 6)

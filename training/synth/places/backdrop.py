@@ -8,6 +8,7 @@ import numpy as np
 from training.synth.gl import Lamps
 from training.synth.meshes import F32
 from training.synth.people.look import draw_cloth
+from training.synth.places.cast import shade
 from training.synth.places.clutter import add_clutter, add_plant
 from training.synth.places.furniture import (
     Box,
@@ -24,14 +25,26 @@ from training.synth.places.furniture import (
 from training.synth.places.light import LUMA, Environment, draw_light
 from training.synth.places.near import add_near
 from training.synth.places.pieces import FURNITURE, FURNITURE_ODDS
-from training.synth.places.rooms import BACK, CEILING, FLOOR, LEFT, RIGHT, Face, Setting, build, light_up, see
+from training.synth.places.rooms import (
+    BACK,
+    CEILING,
+    FLOOR,
+    LEFT,
+    RIGHT,
+    Face,
+    Figure,
+    Setting,
+    build,
+    light_up,
+    see,
+)
 
 KINDS = ("environment", "room", "wall", "texture")
 # Which backdrops suit which light, in the order of KINDS.
 SUIT = {
     "environment": (0.66, 0.2, 0.12, 0.02), "overcast": (0.6, 0.3, 0.08, 0.02), "sun": (0.7, 0.18, 0.1, 0.02),
 }  # fmt: skip
-INDOORS = (0.14, 0.66, 0.17, 0.03)
+INDOORS = (0.14, 0.59, 0.24, 0.03)
 HANGINGS = (hang_window, hang_picture, hang_shelf, hang_door, hang_board, hang_screen, hang_curtain)
 HANGING_ODDS = (0.2, 0.28, 0.18, 0.12, 0.08, 0.06, 0.08)
 
@@ -44,16 +57,18 @@ def draw_backdrop(
     height: int,
     tan_half: tuple[float, float],
     light: tuple[Lamps, str] | None = None,
+    figure: Figure | None = None,
 ) -> tuple[F32, str]:
     """A linear picture [H,W,3] and its kind.
 
     With `light` (the result of `draw_light` for the person) it is radiance in the person's units,
     lit by the same lamps: put it behind the person as it is. Without, its mean luminance is 1.
+    `figure` throws a shadow on the walls of a room.
     """
     lamps, name = light or draw_light(rng, env, turn, 0.7)
     odds = SUIT.get(name, INDOORS)
     kind = str(rng.choice(KINDS, p=odds))
-    setting = Setting(width, height, tan_half, lamps, name, env, _outside(rng, lamps, name))
+    setting = Setting(width, height, tan_half, lamps, name, env, _outside(rng, lamps, name), figure)
     blur = _draw_blur(rng, width)
     if kind == "environment":
         image = _environment(rng, setting, turn)
@@ -182,6 +197,8 @@ def _room(rng: np.random.Generator, setting: Setting, plain: bool, sharp: bool) 
     _ceiling(rng, room.faces[CEILING], setting)
     light_up(rng, setting, room)
     image = see(setting, room)
+    if setting.figure is not None:
+        image = shade(rng.spawn(1)[0], image, setting, room, setting.figure)
     boxes: list[Box] = []
     for pick in () if plain else rng.choice(len(FURNITURE), int(rng.integers(0, 4)), False, FURNITURE_ODDS):
         boxes += FURNITURE[pick](rng, room, setting)

@@ -20,14 +20,24 @@ from training.synth.places.framing import rotate
 from training.synth.places.light import LUMA, Environment, irradiance
 
 BACK, LEFT, RIGHT, FLOOR, CEILING = range(5)
+BEHIND = (0.12, 1.1)
+"""Metres from somebody's head to a wall right behind, least and most."""
 LAMP_SIZE = 0.7  # metres; keeps a lamp that touches a wall from burning a hole into the picture
 GRID = np.meshgrid(np.linspace(0, 1, 12, dtype=np.float32), np.linspace(0, 1, 9, dtype=np.float32))
 NORMALS = np.array([[0, 0, 1], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], np.float32)
 
 
 @dataclass(frozen=True)
+class Figure:
+    """Who throws a shadow on the walls: cover [H,W] 0..1, of the backdrop's size, and metres to the head."""
+
+    cover: F32
+    distance: float
+
+
+@dataclass(frozen=True)
 class Setting:
-    """What a backdrop is drawn for: pixels, field of view, light and its name, the world outside.
+    """What a backdrop is drawn for: pixels, field of view, light and its name, the world outside, somebody.
 
     outside: radiance of daylight (or of the night) through a window, luminance.
     """
@@ -39,6 +49,7 @@ class Setting:
     kind: str
     env: Environment
     outside: float
+    figure: Figure | None = None
 
 
 @dataclass
@@ -115,6 +126,8 @@ def build(rng: np.random.Generator, setting: Setting, near: bool, detail: float 
     yaw = rng.uniform(-50, 50) if rng.random() < 0.25 else rng.normal(0, 13)
     turn = rotate(2, rng.normal(0, 2)) @ rotate(0, rng.normal(-2, 6)) @ rotate(1, yaw)
     deep = rng.uniform(1.0, 2.2) if near else rng.uniform(1.8, 5.5)
+    if near and setting.figure is not None:
+        deep = setting.figure.distance + float(np.exp(rng.spawn(1)[0].uniform(*np.log(BEHIND))))
     low = np.array([-rng.uniform(1.0, 3.5), -rng.uniform(0.75, 1.35), -deep], np.float32)
     high = np.array([rng.uniform(1.0, 3.5), rng.uniform(1.0, 1.9), 0.0], np.float32)
     fine = 0.5 * setting.width / (setting.tan_half[0] * deep)

@@ -156,7 +156,9 @@ def _clothes(rng: np.random.Generator, outfit: Outfit, male: bool) -> None:
         cut = shells.draw_cut(rng, False)
         if trim in ("shirt", "polo", "turtle", "stand", "hood", "shirt+tie"):
             high = {"turtle": 0.632, "hood": 0.6}.get(trim, 0.606)
-            cut = replace(cut, neck=high, dip=0.035 * (trim in ("shirt", "polo")), arms=max(cut.arms, 0.1))
+            bare = cut.arms < 0.05 and trim not in ("hood", "shirt+tie")
+            arms = cut.arms if bare else max(cut.arms, 0.1)
+            cut = replace(cut, neck=high, dip=0.035 * (trim in ("shirt", "polo")), arms=arms)
         if trim == "hood":
             cut = replace(cut, arms=0.45, thick=rng.uniform(0.01, 0.02), fabric=int(rng.choice([1, 6])))
         deep, surface, near = shells.body_shell(rng, anchors, posed, outfit.pieces, "cloth", cut)

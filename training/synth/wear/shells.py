@@ -48,7 +48,7 @@ def draw_cut(rng: np.random.Generator, jacket: bool, thick: float | None = None)
     neck = u(0.592, 0.615) if rng.random() < 0.85 else u(0.575, 0.592)
     dip = u(0.0, 0.13) if rng.random() < 0.45 else u(0.0, 0.015)
     arms = float(
-        rng.choice([u(0.0, 0.03), u(0.09, 0.17), u(0.2, 0.25), u(0.43, 0.455)], p=[0.07, 0.36, 0.07, 0.5])
+        rng.choice([u(0.0, 0.03), u(0.09, 0.17), u(0.2, 0.25), u(0.43, 0.455)], p=[0.2, 0.31, 0.07, 0.42])
     )
     fabric = int(rng.choice(len(FABRICS), p=FABRIC_ODDS))
     size = u(0.003, 0.016) if thick is None else thick
