@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from . import interrupt
+from . import interrupt, presets
 from .capture import NotedSource, endless, open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
 from .core.errors import UsageError
+from .core.governor import GRID_RUNGS
 from .core.lamps import crowded
 from .core.settings import Settings, parse_size
 from .core.stages import Sink, Source
@@ -28,6 +29,7 @@ from .pipeline import Pipeline
 from .relighter import look_of
 from .reports import Problems, StatsWriter
 from .shade.opengl import OpenGLShader
+from .shade.rehearse import rehearse
 from .sinks import check_sink, file_of, open_sink
 from .threads import Worker
 
@@ -146,6 +148,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         say.say(f"light   {shader.name}, preset {settings.preset}")
         if crowd := crowded(controls.look()):
             say.say(f"light   {crowd}")
+        levels = GRID_RUNGS[::-1] if settings.quality == "auto" else (settings.quality,)
+        rehearse(shader, estimator, [controls.look(), *presets.shipped_looks()], source.size, levels)
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
         pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing, settings.quality)
         if stack.enter_context(_keyboard(controls, state.stop, say)):

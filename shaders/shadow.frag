@@ -4,6 +4,7 @@
 
 uniform sampler2D shape;      // depth and normal at twice this target's size or the same
 uniform sampler2D occluder;   // depth and alpha on the geometry's grid
+uniform int steps;              // not a constant: another number of them is no other program
 uniform float reach;
 uniform float thickness;
 uniform float lift;
@@ -17,8 +18,8 @@ const int PATTERN[16] = int[16](0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 1
 
 float visibility(vec3 start, vec3 toward, float longest, float cone, float offset) {
     float least = 1.0;
-    for (int k = 0; k < STEPS; k++) {
-        float share = (float(k) + offset) / float(STEPS);
+    for (int k = 0; k < steps; k++) {
+        float share = (float(k) + offset) / float(steps);
         float way = longest * share * share + 1e-3;
         vec3 at = start + toward * way;
         float deep = max(-at.z, 1e-3);

@@ -38,8 +38,8 @@ SECTION = """
 which MediaPipe sees somebody as well. In three clips of signs (book, milk, walk) somebody in a dark suit sits
 at the right edge, cut off by it, whom MediaPipe leaves out: his shoulder moves. A depth without scale and
 shift has those that fit the first network's best. The mesh is as of a camera that looks straight at the face:
-it is turned by the way to the face, in a frame {fov:.0f}° across, which nobody measured (on rendered faces, whose
-cameras are known, that brings it nearer to the truth).
+it is turned by the way to the face, in a frame {fov:.0f}° across, which nobody measured. On rendered faces,
+whose cameras are known, that brings it nearer to the truth.
 
 | method | mean | median | < 11.25° | < 22.5° | < 30° | matte IoU | of parts that both see |
 |---|---|---|---|---|---|---|---|

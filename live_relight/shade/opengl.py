@@ -224,14 +224,14 @@ class OpenGLShader:
             self._painter.draw(
                 "surface.frag", self._targets["shaped"], boxes, lit, self._apart(), planes=0, picture=1
             )
-        casting = shadow_defines(found, steps)
+        casting = shadow_defines(found)
         if casting:
             size = self._targets["shadows"].size
             self._use("shape", "occluder")
             self._painter.draw(
                 "shadow.frag", self._targets["shaded"], read_by(boxes, lit, size, 4), size, casting,
-                shape=0, occluder=1, reach=shadow.REACH, thickness=shadow.THICKNESS, lift=shadow.LIFT,
-                slack=shadow.SLACK, least_cone=shadow.LEAST_CONE, **given,
+                shape=0, occluder=1, steps=steps, reach=shadow.REACH, thickness=shadow.THICKNESS,
+                lift=shadow.LIFT, slack=shadow.SLACK, least_cone=shadow.LEAST_CONE, **given,
             )  # fmt: skip
             self._use("shadows")
             self._painter.draw(

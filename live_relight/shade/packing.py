@@ -75,11 +75,11 @@ def light_defines(found: list[Lamp], look: Look) -> Defines:
     return defines
 
 
-def shadow_defines(found: list[Lamp], steps: int) -> Defines:
+def shadow_defines(found: list[Lamp]) -> Defines:
     """shadow.frag for these lamps; empty where none casts a shadow."""
     calls = [
         f"seen[{lamp.slot}] = {'far' if lamp.mode == 'directional' else 'near'}_lamp({i}, start, p, offset);"
         for i, lamp in enumerate(found)
         if lamp.slot >= 0
     ]
-    return {"SLOTS": len(found), "STEPS": steps, "EACH_SHADOW": " ".join(calls)} if calls else {}
+    return {"SLOTS": len(found), "EACH_SHADOW": " ".join(calls)} if calls else {}

@@ -1,0 +1,47 @@
+"""Draws looks once before anybody watches: a driver compiles a shader when it first draws with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core.frames import Geometry
+from ..core.governor import FINE, SHARES
+from ..core.look import Look
+from ..core.present import Present
+from ..core.stages import Estimator
+from .opengl import OpenGLShader
+from .targets import Size
+
+
+def rehearse(
+    shader: OpenGLShader, estimator: Estimator, looks: Sequence[Look], size: Size, levels: Sequence[str]
+) -> None:
+    """Pictures of `size` (width, height) of a made-up scene, a ball before the camera: every look at the
+    first of the quality `levels`, the first look at the others. Where OpenGL runs on the processor this
+    takes from the first press of a key the 0.1 to 1 second that it would stop the picture for (Mesa keeps
+    what it compiled on disk: the first time on a machine). A card, whose first frames are measured
+    (ways.py), is left alone.
+
+    The size matters, and the geometry's: what is compiled depends on whether a side is a power of two.
+    """
+    if not shader.on_grid:
+        return
+    image = np.full((size[1], size[0], 3), 128, np.uint8)
+    for level in levels:
+        geometry = ball(*estimator.estimate(image, SHARES[level]).size)
+        for look in looks if level == levels[0] else looks[:1]:
+            shader.shade(image, geometry, look, present=Present(), fine=level in FINE)
+
+
+def ball(width: int, height: int) -> Geometry:
+    """A sphere that fills the middle of the picture."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = (x - width / 2) / (height / 2), (height / 2 - y) / (height / 2)
+    away = np.minimum(x * x + y * y, 1)
+    near = np.sqrt(1 - away)
+    normal = np.stack([x, y, near], -1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    alpha, guide = (away < 1).astype(np.float32), np.full((height, width, 3), 128, np.uint8)
+    return Geometry(normal, 1 - 0.2 * near, alpha, guide)

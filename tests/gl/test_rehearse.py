@@ -1,0 +1,80 @@
+"""What a driver compiles is compiled before the first frame, and nothing but it changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from live_relight import presets
+from live_relight.core import governor
+from live_relight.core.frames import Geometry, Image
+from live_relight.core.present import Present
+from live_relight.shade.opengl import OpenGLShader
+from live_relight.shade.rehearse import ball, rehearse
+
+
+class Quarter:
+    """An estimator that sees a ball, at a quarter of the picture's width and less."""
+
+    name = "ball"
+
+    def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+        return ball(*(round(side / 4 * share**0.5) for side in image.shape[1::-1]))
+
+    def close(self) -> None: ...
+
+
+def programs(shader: OpenGLShader) -> set[object]:
+    """What the shader has compiled."""
+    return set(shader._painter._programs)
+
+
+def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
+    shader = OpenGLShader(on_grid=True)
+    try:
+        rehearse(shader, Quarter(), presets.shipped_looks(), (640, 360), governor.GRID_RUNGS)
+        before = programs(shader)
+        assert len(before) > 4
+        image, geometry = np.full((360, 640, 3), 90, np.uint8), ball(80, 48)
+        for look in presets.shipped_looks():
+            for quality, steps in governor.STEPS.items():
+                shader.shade(image, geometry, look, steps, Present(), fine=quality in governor.FINE)
+        assert programs(shader) == before
+        look = presets.load("studio").look
+        shader.shade(image, geometry, replace(look, diffuse="oren-nayar"))
+        assert programs(shader) > before  # the count counts
+    finally:
+        shader.close()
+
+
+def test_what_was_rehearsed_is_not_seen() -> None:
+    look, geometry = presets.load("window").look, ball(80, 48)
+    image = np.random.default_rng(0).integers(0, 255, (360, 640, 3), np.uint8)
+    pictures = []
+    for looks in ([], presets.shipped_looks()):
+        shader = OpenGLShader(on_grid=True)
+        try:
+            rehearse(shader, Quarter(), looks, (640, 360), ("high", "low"))
+            pictures.append(shader.shade(image, geometry, look))
+        finally:
+            shader.close()
+    np.testing.assert_array_equal(*pictures)
+
+
+def test_a_card_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shader = OpenGLShader(on_grid=False, refine="cpu")
+    try:
+        monkeypatch.setattr(shader, "shade", None)
+        rehearse(shader, Quarter(), presets.shipped_looks(), (640, 360), ("high",))
+    finally:
+        shader.close()
+
+
+def test_a_broken_preset_of_the_user_s_is_left_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "live-relight" / "presets"
+    folder.mkdir(parents=True)
+    (folder / "window.toml").write_text("lights = 3")
+    monkeypatch.setattr(presets, "user_folder", lambda: folder)
+    assert len(presets.shipped_looks()) == len(presets.ORDER) - 1
