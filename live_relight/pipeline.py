@@ -13,11 +13,12 @@ from .core.arrange import PresentState, arrange, step
 from .core.errors import SinkError
 from .core.frames import Frame
 from .core.look import Look
+from .core.present import Present
 from .core.stages import Estimator, Shader, Sink
 from .core.stats import Stats
 
-LOOK_EVERY = 4
-"""Frames from one fit of the light that is there to the next."""
+LOOK_EVERY = 8
+"""Frames from one fit of the light that is there to the next; what follows it moves in every frame."""
 
 
 class Supply(Protocol):
@@ -53,6 +54,7 @@ class Pipeline:
         self._state: temporal.TemporalState | None = None
         self._follows = False  # the last frame was worked on: smoothing may go on from it
         self._there, self._worked = PresentState(), 0
+        self._found: Present | None = None
         self._presence = presence.PresenceState()
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
@@ -72,6 +74,7 @@ class Pipeline:
         if look.untouched:
             # Nothing to light: leave the picture and the processor alone. What was smoothed is out of date.
             self._state, self._there, self._follows = None, PresentState(), False
+            self._found = None
             self._presence = presence.PresenceState()
             return frame
         start = time.perf_counter()
@@ -86,7 +89,8 @@ class Pipeline:
         # Smoothed over seconds as it is, the light that is there need not be looked at in every frame.
         self._worked += 1  # not the frame's own number: dropped ones would leave gaps there
         if self._there.present is None or self._worked % LOOK_EVERY == 0:
-            self._there = step(self._there, present.fit(steady), frame.time)
+            self._found = present.fit(steady)
+        self._there = step(self._there, self._found, frame.time)
         self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
         look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
         smooth = time.perf_counter()

@@ -72,9 +72,10 @@ class Present:
     @property
     def balance(self) -> float:
         """How many stops (log2) a cheek turned 45 degrees right is brighter than a left one."""
-        turned = np.array([[math.sqrt(0.5), 0.0, math.sqrt(0.5)], [-math.sqrt(0.5), 0.0, math.sqrt(0.5)]])
-        right, left = shading(self, turned)
-        return math.log2(float(right) / float(left))
+        # `shading` of (+-r, 0, r), without arrays: this is asked in every frame.
+        r, t = math.sqrt(0.5), self.terms
+        even, odd = t[0] + r * t[3] + 0.5 * (t[6] + t[8]), r * t[1] + 0.5 * t[7]
+        return math.log2(_positive_number(even + odd) / _positive_number(even - odd))
 
     @property
     def direction(self) -> tuple[float, float]:
@@ -248,3 +249,9 @@ def _positive(value: Floats) -> Floats:
     """Above DARKEST, and the same as `value` where that is well above."""
     low = np.clip(value + KNEE, 0.0, 2.0 * KNEE)
     return np.asarray(np.maximum(low * low / (4.0 * KNEE) + np.maximum(value - KNEE, 0.0), DARKEST))
+
+
+def _positive_number(value: float) -> float:
+    """`_positive` of one number."""
+    low = min(max(value + KNEE, 0.0), 2.0 * KNEE)
+    return max(low * low / (4.0 * KNEE) + max(value - KNEE, 0.0), DARKEST)

@@ -47,6 +47,14 @@ def test_known_light_is_found_again(turn: float, rise: float, strength: float, t
         assert np.abs(a / a.mean() - b / b.mean()).mean() < (0.08 if patches else 0.03)
 
 
+@given(st.lists(st.floats(-3, 3), min_size=9, max_size=9))
+def test_balance_is_the_shading_of_both_cheeks(terms: list[float]) -> None:
+    present = Present(tuple(terms))
+    half = np.sqrt(0.5)
+    right, left = shading(present, np.array([[half, 0, half], [-half, 0, half]]))
+    assert present.balance == pytest.approx(float(np.log2(right / left)), abs=1e-6)
+
+
 def test_level_is_the_skins_own() -> None:
     for tone in (0.2, 1.0):
         found = fit(lit(light(1.0), tone))

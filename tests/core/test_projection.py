@@ -54,3 +54,18 @@ def test_head_follows_the_mask() -> None:
     assert x > 0.1
     assert y > 0.1
     assert z == pytest.approx(-1.0)
+
+
+@given(st.floats(0.25, 0.75), st.floats(0.3, 0.7), st.floats(0.08, 0.2), st.sampled_from([384, 512, 900]))
+def test_a_large_grid_is_looked_at_here_and_there(x: float, y: float, size: float, width: int) -> None:
+    """The same as on a grid that every place of is looked at, but for a hundredth of a distance."""
+
+    def seen(w: int) -> tuple[float, float, float]:
+        h = w * 9 // 16
+        v, u = np.mgrid[:h, :w]
+        away = np.hypot((u + 0.5) / w - x, ((v + 0.5) / h - y) * 9 / 16) / size
+        alpha = np.clip((1 - away) * size * w, 0, 1).astype(np.float32)
+        g = sphere((w, h))
+        return head_point(type(g)(g.normal, (1 + 0.1 * away).astype(np.float32), alpha, g.guide), 65.0)
+
+    np.testing.assert_allclose(seen(width), seen(256), atol=0.01)
