@@ -14,6 +14,7 @@ from training.synth.meshes import F32
 from training.synth.places.backdrop import draw_backdrop, shift
 from training.synth.places.framing import draw_view, rotate, step_back
 from training.synth.places.light import LUMA, draw_light
+from training.synth.places.rooms import Figure
 from training.synth.sample import Cast, Studio
 from training.synth.shards import Sample
 from training.synth.stage import Scene, compose, describe_camera, describe_lamps
@@ -47,21 +48,19 @@ def film(studio: Studio, seed: int, index: int) -> Sample:
                 view, distance = draw_view(rng, person.head, studio.width / studio.height)
                 view = step_back(view, vertices[:, ::5].reshape(-1, 3), 0.2)
                 lamps, kind = draw_light(rng, env, turn, distance)
-                size = studio.width, studio.height
-                back, place = draw_backdrop(rng, env, turn, *size, view.tan_half, (lamps, kind))
-                about = {
-                    **tags,
-                    **describe_lamps(lamps),
-                    "kind": kind,
-                    "backdrop": place,
-                    "environment": env.name,
-                }
+                about = {**tags, **describe_lamps(lamps), "kind": kind, "environment": env.name}
                 about["tan"], about["distance"] = round(float(view.tan_half[0]), 5), round(distance, 3)
                 about["camera"] = describe_camera(view, studio.width, studio.height)
                 head = person.head
             shake = motion["shake"][t]
             scene = Scene([actor], shaken(view, shake), head, distance)
             frame = studio.stage.draw(scene)
+            # The same room in every frame, but for the shadow that moves on its walls.
+            room, size = np.random.default_rng([seed, 8, index]), (studio.width, studio.height)
+            figure = Figure(frame.cover, distance)
+            back, about["backdrop"] = draw_backdrop(
+                room, env, turn, *size, view.tan_half, (lamps, kind), figure
+            )
             factor = np.float32(motion["light"][t])
             colour = studio.stage.light(scene, scaled(lamps, factor))
             shots.append(
