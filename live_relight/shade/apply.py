@@ -10,7 +10,9 @@ from concurrent.futures import Executor
 import cv2
 import numpy as np
 
+from ..core import reference
 from ..core.frames import Image, Map
+from ..core.look import Look
 from .tiles import Box
 
 BAND = 96
@@ -62,6 +64,16 @@ def _doubled(gain: Map, box: Box, room: Map) -> Map:
     big = room.reshape(-1)[: 3 * size[0] * size[1]].reshape(size[1], size[0], 3)
     cv2.resize(gain[top:bottom, left:right], size, dst=big, interpolation=cv2.INTER_LINEAR)
     return big[y0 - 2 * top : y1 - 2 * top, x0 - 2 * left : x1 - 2 * left]
+
+
+def behind(image: Image, boxes: list[Box], look: Look, out: Image) -> None:
+    """Fills `boxes` of `out`, where nobody is: image times the backdrop's factor; both H x W x 3 uint8."""
+    factor = reference.behind(look)
+    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+    table = None if (factor == 1.0).all() else times(values, factor.astype(np.float32))
+    for x0, y0, x1, y1 in boxes:
+        part = image[y0:y1, x0:x1]
+        out[y0:y1, x0:x1] = part if table is None else cv2.LUT(part, table)
 
 
 def times(values: Image, factor: Map) -> Image:

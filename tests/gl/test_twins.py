@@ -290,7 +290,7 @@ def test_leaving_out_what_no_light_reaches_changes_nothing(
         fast = shader.shade(image, geometry, look)
         grid = [(0, 0, 160, 128)] if on_grid else [(0, 0, *size)]
         matte = coefficients(geometry)[0]
-        gain = shader._sizes[1]
+        gain = shader._passes.sizes.gain
         drawn = np.zeros(image.shape[:2], bool)
         for box in shader._boxes(matte, gain, look)[0]:
             x0, y0, x1, y1 = shader._grown(box, size)

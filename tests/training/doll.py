@@ -12,8 +12,9 @@ import pytest
 
 from training.synth import solids
 from training.synth.meshes import Mesh
-from training.synth.people.bodies import Topology, euler
+from training.synth.people.bodies import Topology
 from training.synth.people.figure import Figure
+from training.synth.people.poses import euler
 from training.synth.wear import garments, held, posed, scalp
 from training.synth.wear.dress import Wardrobe
 from training.synth.wear.posed import Anchors

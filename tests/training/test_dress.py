@@ -11,7 +11,7 @@ from tests.training.doll import blob, build, garment, make_doll, make_figure, ma
 from training.synth.gl import Piece, Skin
 from training.synth.meshes import vertex_normals
 from training.synth.parts import PARTS, part_of
-from training.synth.people.bodies import euler
+from training.synth.people.poses import euler
 from training.synth.places.framing import draw_view
 from training.synth.things import LAYOUT
 from training.synth.wear import held, props, scalp, shells, trims

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training.synth.meshes import incidence
-from training.synth.people import bodies, lay, look, relief
+from training.synth.people import bodies, lay, look, poses, relief
 from training.synth.wear.dress import Person
 
 LABELS = [
@@ -72,7 +72,7 @@ def scan() -> lay.Scan:
     x, y, z = points.T
     ways = [np.exp(-((x / 0.02) ** 2) - ((y - 0.69) / 0.02) ** 2), np.sin(40 * y), np.cos(30 * x)]
     delta = [0.004 * np.stack([0 * w, 0 * w, w], 1) * (z > 0.03)[:, None] for w in ways]
-    turn = bodies.rotation(np.array([1.0, 0, 0]), 5)
+    turn = poses.rotation(np.array([1.0, 0, 0]), 5)
     place = 100 * (points - [0, 0.7, 0.03]) @ turn.T
     return lay.Scan(place.astype(np.float32), np.array(100 * np.array(delta) @ turn.T, np.float32), tri)
 
@@ -140,7 +140,7 @@ def test_folds_are_seen():
 
 def test_relief_turns_with_the_head_and_takes_frames_together(topology, built):
     template, weights = topology["template"], strong(built, 1)
-    turn = bodies.rotation(np.array([0, 1.0, 0]), 40).astype(np.float32)
+    turn = poses.rotation(np.array([0, 1.0, 0]), 40).astype(np.float32)
     turns = np.stack([still(topology)[0], turn])
     plain = built[0].apply(template, still(topology), weights)
     np.testing.assert_allclose(built[0].apply(template @ turn.T, turns, weights), plain @ turn.T, atol=2e-6)
@@ -212,9 +212,9 @@ def test_faces_close_their_mouths_and_eyes_look_one_way():
 
 
 def test_heads_are_bent_back_and_turned_to_profile():
-    bones = [*bodies.HEAD_SHARE, *bodies.SPINE]
+    bones = [*poses.HEAD_SHARE, *poses.SPINE]
     bones += [f"{b}{t}" for t in (".L", ".R") for b in ("upperarm01", "lowerarm01", "clavicle", "wrist")]
-    about = [bodies.draw_pose(np.random.default_rng(k), bones)[1] for k in range(400)]
+    about = [poses.draw_pose(np.random.default_rng(k), bones)[1] for k in range(400)]
     pitch, yaw = (np.array([a[name] for a in about]) for name in ("pitch", "yaw"))
     assert 0.08 < (pitch < -15).mean() < 0.25
     assert 0.05 < (pitch > 15).mean() < 0.2

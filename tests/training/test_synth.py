@@ -17,7 +17,7 @@ from training.synth.check import check
 from training.synth.gl import View
 from training.synth.make import Recipe, check_recipe
 from training.synth.parts import PARTS
-from training.synth.people import bodies
+from training.synth.people import bodies, poses
 from training.synth.places.backdrop import draw_backdrop
 from training.synth.places.framing import HEAD, draw_view, rotate
 from training.synth.places.light import Environment, draw_lamps
@@ -56,8 +56,8 @@ def test_same_seed_same_bytes(environment):
 
 
 def test_bodies_are_functions_of_the_seed():
-    bones = [*bodies.HEAD_SHARE, *bodies.SPINE, *(f"{b}{t}" for t in (".L", ".R") for b in ARM)]
-    first, second = (bodies.draw_pose(np.random.default_rng(3), bones)[0] for _ in range(2))
+    bones = [*poses.HEAD_SHARE, *poses.SPINE, *(f"{b}{t}" for t in (".L", ".R") for b in ARM)]
+    first, second = (poses.draw_pose(np.random.default_rng(3), bones)[0] for _ in range(2))
     assert np.array_equal(first, second)
     turn = first[:, :3, :3]
     assert np.allclose(turn @ turn.transpose(0, 2, 1), np.eye(3), atol=1e-9)
@@ -68,8 +68,8 @@ ARM = ("upperarm01", "lowerarm01", "clavicle", "wrist")
 
 def test_a_positive_pitch_nods_and_a_positive_yaw_turns_to_the_left_hand():
     forward = np.array([0, -1.0, 0])  # anny faces -y, z is up, its left is +x
-    assert (bodies.euler(20, 0, 0) @ forward)[2] < 0
-    assert (bodies.euler(0, 20, 0) @ forward)[0] > 0
+    assert (poses.euler(20, 0, 0) @ forward)[2] < 0
+    assert (poses.euler(0, 20, 0) @ forward)[0] > 0
     world = bodies.to_world(forward[None])[0]
     assert np.allclose(world, [0, 0, 1])
 

@@ -1,7 +1,7 @@
 """Where somebody in a call looks: fixations, saccades, a head that follows, nods and shakes.
 
 Angles are degrees in anny's axes (x to the person's left, y back, z up): + yaw to the person's
-left, + pitch down, + roll as `people.euler` has it.
+left, + pitch down, + roll as `poses.euler` has it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from training.synth.clips import speech
 from training.synth.clips.curves import F64, Glide, bump, jittered, soft_clip, swing, wander
 from training.synth.clips.reach import Deltas
-from training.synth.people.bodies import HEAD_SHARE, SPINE
+from training.synth.people.poses import HEAD_SHARE, SPINE
 
 # Degrees by which anny's eyeLook actions turn an eye at 1 (measured); the eye bones do the rest.
 LOOK = {"Out": 13.9, "In": 14.0, "Up": 9.3, "Down": 10.6}
@@ -31,7 +31,7 @@ class Look:
 
 
 def turns(pitch: F64, yaw: F64, roll: F64) -> F64:
-    """`people.euler` over time: [T,3,3] from degrees [T]."""
+    """`poses.euler` over time: [T,3,3] from degrees [T]."""
     return Rotation.from_euler("ZXY", np.stack([yaw, pitch, roll], 1), degrees=True).as_matrix()
 
 

@@ -15,7 +15,7 @@ from training.synth.clips import gaze, speech
 from training.synth.clips.curves import F64, Glide, bump, jittered, soft_clip, wander
 from training.synth.clips.gestures import RESTS, draw_arm
 from training.synth.clips.reach import Deltas, Stance
-from training.synth.people.bodies import SPINE
+from training.synth.people.poses import SPINE
 
 KINDS = {"talk": 0.4, "listen": 0.24, "still": 0.12, "look": 0.16, "laugh": 0.08}
 ONE_HAND = {
@@ -34,7 +34,7 @@ BEFORE = 3.0  # seconds that pass before the first frame
 class Motion:
     """Movement over T frames.
 
-    face: [T,52] float32 facial actions, 0..1; pose: [T,J,4,4] float32 as `people.draw_pose`;
+    face: [T,52] float32 facial actions, 0..1; pose: [T,J,4,4] float32 as `poses.draw_pose`;
     words: tags; shake: [T,2] float32 offset of the picture (right, down) as a share of its width;
     light: [T] float32 factor on the light.
     """
