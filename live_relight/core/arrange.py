@@ -21,7 +21,7 @@ LEAST_GAIN, MOST_GAIN = 0.6, 3.0
 """More would show the noise that a dark picture has."""
 KEPT = 0.55
 """Share of the wanted light that is left to the light that is there."""
-SURE = 0.2
+SURE = 0.45
 """Confidence of the fit from which on it is followed in full."""
 RATIO = 2.0
 """Key side to fill side."""

@@ -42,10 +42,10 @@ SKIN = 0.1
 """Likelihood from which a cell is taken for skin."""
 PAINT = 0.3
 """Width of the classes that colours fall into, log of a ratio of channels."""
-OTHERS = 0.3
+OTHERS = 0.6
 """Weight of what is not skin."""
-ROUNDS, TOLERANCE = 6, 0.4
-RIDGE = np.array([0.0, *[0.015] * 3, *[0.045] * 5])
+ROUNDS, TOLERANCE = 6, 0.6
+RIDGE = np.array([0.0, *[0.004] * 3, *[0.045] * 5])
 """Pulls toward even light: a face shows half of all normals, and those do not tell every term apart."""
 MOST = 3.0
 """Coefficients end here."""
@@ -152,7 +152,7 @@ def fit(geometry: Geometry) -> Present | None:
     seen, lost = float(skin.sum()), float(blown.sum())
     level = (level * seen + float(blown @ luma[burnt])) / (seen + lost)
     enough = float(np.clip((seen - LEAST / 2) / (4.0 * LEAST), 0.05, 1.0))
-    made = Present(tuple(float(v) for v in terms), min(level, 1.0), scene, enough * agreed)
+    made = Present(tuple(float(v) for v in terms), min(level, 1.0), scene, math.sqrt(enough * agreed))
     return made if all(map(math.isfinite, (*made.terms, made.level, made.confidence))) else None
 
 

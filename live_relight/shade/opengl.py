@@ -148,9 +148,10 @@ class OpenGLShader:
         return out
 
     def close(self) -> None:
-        if self._ways is not None:
+        ways, self._ways = self._ways, None
+        if ways is not None:
             with self._ctx:
-                self._ways.close()
+                ways.close()
         self._passes.forget()
         stack, self._stack = self._stack, ExitStack()
         stack.close()

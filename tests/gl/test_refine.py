@@ -246,3 +246,10 @@ def test_pictures_are_the_same_either_way(name: str) -> None:
     finally:
         card.close()
         plain.close()
+
+
+@pytest.mark.parametrize("refine", ["cpu", "card"])
+def test_a_shader_can_be_closed_twice(refine: str) -> None:
+    shader = OpenGLShader(on_grid=False, refine=refine)
+    shader.close()
+    shader.close()
