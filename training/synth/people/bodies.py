@@ -24,19 +24,6 @@ from training.synth.people.relief import read_relief
 CHUNK = 16  # bodies posed at a time: part of the recipe, since sums differ with the batch size
 
 
-@dataclass(frozen=True)
-class Bank:
-    """Posed bodies on disk.
-
-    vertices: [N,V,3] float32, y up, facing +z; turn: [N,J,3,3] float32 rotation of each bone
-    from rest to pose; about: one dict per body (gender, age, ...).
-    """
-
-    vertices: F32
-    turn: F32
-    about: list[dict[str, float]]
-
-
 def load_model() -> Any:
     """anny with every shape and facial action on the full base mesh (minutes the first time)."""
     import anny

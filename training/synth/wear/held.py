@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.synth.gl import Piece, View, pack
 from training.synth.meshes import F32, I32, unit
 from training.synth.people.figure import Figure
+from training.synth.people.poses import rotation
 from training.synth.solids import Solid, box, lathe, merge, tube
 
 GRIPS = {  # thing: bend of the three finger joints and of the thumb, degrees
@@ -101,7 +101,7 @@ class Hands:
                     thumb * (0.7, 0.5, 0.4)[joint] if finger == 1 else bend[joint] * (1 + 0.06 * (finger - 3))
                 )
                 step, pivot = (
-                    _turn(inward if finger == 1 else close, angle),
+                    rotation(inward if finger == 1 else close, angle),
                     self.joint(vertices, bone, before),
                 )
                 # A joint moves with the bones before it: T_new(v) = T_old(pivot + step (v - pivot)).
@@ -110,14 +110,6 @@ class Hands:
                 out[on] += weight[:, None] * (vertices[on] @ turn.T + shift - vertices[on])
                 before = bone
         return out.astype(np.float32)
-
-
-def _turn(axis: NDArray, degrees: float) -> NDArray:
-    """Rodrigues: 3x3 rotation about a unit axis."""
-    x, y, z = axis
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    angle = np.radians(degrees)
-    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew
 
 
 def draw_thing(rng: np.random.Generator, hand: Hand) -> str:
@@ -138,7 +130,7 @@ def thing_solid(rng: np.random.Generator, thing: str) -> Solid:
             "book": [u(0.06, 0.08), u(0.09, 0.12), u(0.006, 0.018)],
         }[thing]
         solid = box(np.array(half), 0.008 if thing != "book" else 0.001)
-        lean = _turn(np.array([0, 0, 1.0]), u(-20, 35)) @ _turn(np.array([1.0, 0, 0]), u(-12, 5))
+        lean = rotation(np.array([0, 0, 1.0]), u(-20, 35)) @ rotation(np.array([1.0, 0, 0]), u(-12, 5))
         place = [0.0, 0.045, 0.020 + half[2]] if thing == "phone" else [half[0] - 0.03, 0.06, 0.022 + half[2]]
         return solid.moved(lean, np.array(place))
     if thing in ("pen", "marker"):
@@ -213,8 +205,8 @@ def microphone(rng: np.random.Generator, head: F32, view: View) -> list[Piece]:
     yaw = np.stack([right, up, np.cross(right, up)], 1)
     tilt = (
         yaw
-        @ _turn(np.array([1.0, 0, 0]), rng.uniform(-40, 60))
-        @ _turn(np.array([0, 0, 1.0]), rng.normal(0, 25))
+        @ rotation(np.array([1.0, 0, 0]), rng.uniform(-40, 60))
+        @ rotation(np.array([0, 0, 1.0]), rng.normal(0, 25))
     )
     r, h = rng.uniform(0.018, 0.032), rng.uniform(0.035, 0.085)
     top = rng.uniform(0.3, 1.0)
