@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,20 +20,30 @@ def rehearse(
     shader: OpenGLShader, estimator: Estimator, looks: Sequence[Look], size: Size, levels: Sequence[str]
 ) -> None:
     """Pictures of `size` (width, height) of a made-up scene, a ball before the camera: every look at the
-    first of the quality `levels`, the first look at the others. Where OpenGL runs on the processor this
-    takes from the first press of a key the 0.1 to 1 second that it would stop the picture for (Mesa keeps
-    what it compiled on disk: the first time on a machine). A card, whose first frames are measured
-    (ways.py), is left alone.
+    first of the quality `levels`, the first look with each light turned off as well, and at the other levels.
 
-    The size matters, and the geometry's: what is compiled depends on whether a side is a power of two.
+    Where OpenGL runs on the processor this takes from the first press of a key the 0.1 to 1 second that it
+    would stop the picture for (Mesa keeps what it compiled on disk: the first time on a machine). A card,
+    whose first frames are measured (ways.py), is left alone. The size matters, and the geometry's: what is
+    compiled depends on whether a side is a power of two.
     """
     if not shader.on_grid:
         return
     image = np.full((size[1], size[0], 3), 128, np.uint8)
     for level in levels:
         geometry = ball(*estimator.estimate(image, SHARES[level]).size)
-        for look in looks if level == levels[0] else looks[:1]:
+        first = [*looks, *(other for look in looks[:1] for other in turned(look))]
+        for look in dict.fromkeys(first if level == levels[0] else looks[:1]):
             shader.shade(image, geometry, look, present=Present(), fine=level in FINE)
+
+
+def turned(look: Look) -> list[Look]:
+    """The look with each of its lights in turn switched the other way, on or off."""
+    lights = look.lights
+    return [
+        replace(look, lights=(*lights[:k], replace(light, on=not light.on), *lights[k + 1 :]))
+        for k, light in enumerate(lights)
+    ]
 
 
 def ball(width: int, height: int) -> Geometry:

@@ -41,6 +41,10 @@ def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
         for look in presets.shipped_looks():
             for quality, steps in governor.STEPS.items():
                 shader.shade(image, geometry, look, steps, Present(), fine=quality in governor.FINE)
+        studio = presets.shipped_looks()[0]
+        for k, light in enumerate(studio.lights):
+            lights = (*studio.lights[:k], replace(light, on=False), *studio.lights[k + 1 :])
+            shader.shade(image, geometry, replace(studio, lights=lights), present=Present())
         assert programs(shader) == before
         look = presets.load("studio").look
         shader.shade(image, geometry, replace(look, diffuse="oren-nayar"))
