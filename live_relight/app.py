@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,11 +17,12 @@ from .capture import NotedSource, endless, open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
-from .core.errors import UsageError
+from .core.errors import LiveRelightError, UsageError
 from .core.governor import GRID_RUNGS
 from .core.lamps import crowded
+from .core.look import Look
 from .core.settings import Settings, parse_size
-from .core.stages import Sink, Source
+from .core.stages import Estimator, Sink, Source
 from .core.stats import Stats
 from .files import check_target, refuse_same
 from .geometry import open_estimator
@@ -34,6 +35,8 @@ from .sinks import check_sink, file_of, open_sink
 from .threads import Worker
 
 RECORDERS = ("file", "null")
+LONG = 1.0
+"""Seconds of waiting before the first frame from which on it is said what for."""
 STOPPED = interrupt.EXIT_STATUS
 
 
@@ -139,18 +142,18 @@ def run(settings: Settings, options: RunOptions) -> int:
         shader = OpenGLShader()
         stack.callback(shader.close)
         source = _open_source(settings, watched)
+        stack.callback(source.close)
         say.say(f"source  {source.name}{_note(source)}")
         _check_end(settings, source, watched or options.frames is not None)
-        grabber = Grabber(source, latest_only=source.live or watched)
-        stack.callback(grabber.close)
         writer = StatsWriter(options.stats)
         say.say(f"engine  {estimator.name}")
         say.say(f"light   {shader.name}, preset {settings.preset}")
         if crowd := crowded(controls.look()):
             say.say(f"light   {crowd}")
-        levels = GRID_RUNGS[::-1] if settings.quality == "auto" else (settings.quality,)
-        rehearse(shader, estimator, [controls.look(), *presets.shipped_looks()], source.size, levels)
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
+        _rehearse(shader, estimator, controls.look(), source.size, settings.quality, say)
+        grabber = Grabber(source, latest_only=source.live or watched)  # which plays from now on
+        stack.callback(grabber.close)
         pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing, settings.quality)
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
@@ -170,6 +173,22 @@ def run(settings: Settings, options: RunOptions) -> int:
     if problems.said:
         return 1
     return STOPPED if state.arrived else 0
+
+
+def _rehearse(
+    shader: OpenGLShader,
+    estimator: Estimator,
+    look: Look,
+    size: tuple[int, int],
+    quality: str,
+    say: terminal.StatusLine,
+) -> None:
+    start = time.monotonic()
+    levels = GRID_RUNGS[::-1] if quality == "auto" else (quality,)
+    with suppress(LiveRelightError):  # the first frame meets it again, where it is told
+        rehearse(shader, estimator, [look, *presets.shipped_looks()], size, levels)
+    if (took := time.monotonic() - start) > LONG:
+        say.say(f"light   shaders compiled in {took:.1f} s, once on this machine")
 
 
 def _open_source(settings: Settings, pace: bool) -> NotedSource:

@@ -28,7 +28,7 @@ DEMO = 10
 SHARED = 0.2
 """Of a part of a matte, from which the other matte has it too."""
 FOV = 65.0
-"""Degrees across a frame, as the application takes where nobody says."""
+"""Degrees across the longer side of a frame, as the application takes where nobody says."""
 
 SECTION = """
 ## Real people (a proxy: agreement with MediaPipe's networks, not with measured geometry)
@@ -96,9 +96,10 @@ def fit(image: F32, size: tuple[int, int]) -> F32:
 
 def camera_of(size: tuple[int, int], aspect: float) -> F32:
     """(f, cx, cy) in pixels of a camera that nobody measured, in what `fit` makes of its frames of an aspect
-    (width over height): FOV is across all of a frame."""
-    across = size[0] * max(aspect * size[1] / size[0], 1.0)
-    focal = across / 2 / np.tan(np.radians(FOV) / 2)
+    (width over height): FOV is across the longer side of the whole frame."""
+    scale = max(1.0, aspect * size[1] / size[0])  # `fit` cuts the sides of wider frames, else top and bottom
+    longer = size[0] * scale * max(1.0, 1 / aspect)
+    focal = longer / 2 / np.tan(np.radians(FOV) / 2)
     return np.array([focal, size[0] / 2 - 0.5, size[1] / 2 - 0.5], np.float32)
 
 

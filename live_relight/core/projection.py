@@ -49,9 +49,9 @@ def head_point(
 
     The head is taken as the top 45 % of the mask's height, at most as tall as the mask is wide there.
     Without a person it is the point one subject distance straight ahead. On a grid larger than ENOUGH
-    it is worked out from every second or third place: a mean over thousands is not moved by that.
+    it is worked out from every second place or fewer: a mean over thousands is not moved by that.
     """
-    step = -(-max(geometry.alpha.shape) // ENOUGH)
+    step = max(-(-max(geometry.alpha.shape) // ENOUGH), 1)
     half = step // 2
     alpha, depth = (m[half::step, half::step] for m in (geometry.alpha, geometry.depth))
     h, w = alpha.shape

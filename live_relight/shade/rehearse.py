@@ -19,8 +19,8 @@ from .targets import Size
 def rehearse(
     shader: OpenGLShader, estimator: Estimator, looks: Sequence[Look], size: Size, levels: Sequence[str]
 ) -> None:
-    """Pictures of `size` (width, height) of a made-up scene, a ball before the camera: every look at the
-    first of the quality `levels`, the first look with each light turned off as well, and at the other levels.
+    """Pictures of `size` (width, height) of a made-up scene, a ball before the camera: every look at each of
+    the quality `levels`, the first look at the first level with each light turned off as well.
 
     Where OpenGL runs on the processor this takes from the first press of a key the 0.1 to 1 second that it
     would stop the picture for (Mesa keeps what it compiled on disk: the first time on a machine). A card,
@@ -30,10 +30,14 @@ def rehearse(
     if not shader.on_grid:
         return
     image = np.full((size[1], size[0], 3), 128, np.uint8)
+    done: set[tuple[Size, bool]] = set()
     for level in levels:
         geometry = ball(*estimator.estimate(image, SHARES[level]).size)
-        first = [*looks, *(other for look in looks[:1] for other in turned(look))]
-        for look in dict.fromkeys(first if level == levels[0] else looks[:1]):
+        if (geometry.size, level in FINE) in done:  # 'lean' is 'high' with fewer steps
+            continue
+        more = [] if done else [other for look in looks[:1] for other in turned(look)]
+        done.add((geometry.size, level in FINE))
+        for look in dict.fromkeys([*looks, *more]):
             shader.shade(image, geometry, look, present=Present(), fine=level in FINE)
 
 

@@ -371,3 +371,20 @@ def test_an_address_that_does_not_answer_can_be_interrupted() -> None:
             process.kill()
     assert process.returncode == 130, said
     assert "Traceback" not in said
+
+
+def test_a_clip_that_is_watched_begins_at_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It plays from the first frame that can be shown on, however long shaders take to compile."""
+    monkeypatch.setenv("MESA_SHADER_CACHE_DISABLE", "true")
+    clip = write_clip(tmp_path / "clip.mkv", numbered(40, 320, 180), fps=20)
+    out = tmp_path / "out.mkv"
+    sinks = ("--sink", "web:0", "--sink", f"file:{out}", "--frames", "2")
+    done = relight("run", "--source", clip, *sinks, "--preset", "off", "--engine", "analytic")
+    assert done.returncode == 0, done.stderr
+    source = open_source(str(out), pace=False)
+    first = source.read()
+    source.close()
+    assert first is not None
+    assert first.image.mean() < 20 + 4 * 4

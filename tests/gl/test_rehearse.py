@@ -10,6 +10,7 @@ import pytest
 from live_relight import presets
 from live_relight.core import governor
 from live_relight.core.frames import Geometry, Image
+from live_relight.core.look import Look
 from live_relight.core.present import Present
 from live_relight.shade.opengl import OpenGLShader
 from live_relight.shade.rehearse import ball, rehearse
@@ -76,9 +77,31 @@ def test_a_card_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         shader.close()
 
 
-def test_a_broken_preset_of_the_user_s_is_left_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_look_is_drawn_at_every_size_of_the_geometry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver compiles for a size, too: whether it is a power of two counts."""
+    drawn = []
+    shader = OpenGLShader(on_grid=True)
+
+    def note(image: Image, geometry: Geometry, look: Look, **rest: object) -> Image:
+        drawn.append((geometry.size, look))
+        return image
+
+    monkeypatch.setattr(shader, "shade", note)
+    looks = presets.shipped_looks()
+    try:
+        rehearse(shader, Quarter(), [looks[1], *looks], (640, 360), governor.GRID_RUNGS[::-1])
+    finally:
+        shader.close()
+    sizes = {Quarter().estimate(np.zeros((360, 640, 3), np.uint8), governor.SHARES[q]).size
+             for q in governor.GRID_RUNGS}  # fmt: skip
+    assert len(sizes) == 3
+    assert {(size, look) for size in sizes for look in looks} <= set(drawn)
+    assert len(drawn) == len(set(drawn)) == 3 * len(looks) + len(looks[1].lights)
+
+
+def test_the_user_s_presets_are_left_alone(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "live-relight" / "presets"
     folder.mkdir(parents=True)
     (folder / "window.toml").write_text("lights = 3")
     monkeypatch.setattr(presets, "user_folder", lambda: folder)
-    assert len(presets.shipped_looks()) == len(presets.ORDER) - 1
+    assert [look.untouched for look in presets.shipped_looks()] == [False, False, False, True]

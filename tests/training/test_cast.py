@@ -79,3 +79,16 @@ def test_nobody_throws_none() -> None:
     image = np.full((*SIZE[::-1], 3), 0.7, np.float32)
     nobody = Figure(np.zeros_like(figure.cover), AWAY)
     np.testing.assert_array_equal(shade(np.random.default_rng(1), image, setting, room, nobody), image)
+
+
+def test_what_shines_by_itself_takes_no_shadow() -> None:
+    setting, room, figure = doorway(lamps_at((-0.6, 0.2, 0.3), 0.1))
+    image = np.full((*SIZE[::-1], 3), 5.0, np.float32)
+    without = shade(np.random.default_rng(1), image, setting, room, figure)
+    assert without.min() < 4
+    for face in room.faces:
+        height, width = face.image.shape[:2]
+        face.glow.append((slice(0, height), slice(0, width), np.full(3, 5, np.float32)))
+    np.testing.assert_allclose(
+        shade(np.random.default_rng(1), image, setting, room, figure), image, rtol=1e-5
+    )

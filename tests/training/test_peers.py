@@ -25,9 +25,11 @@ def test_up_stays_up_of_what_is_straight_above() -> None:
     np.testing.assert_allclose(side, [1, 0, 0], atol=1e-6)
 
 
-def test_the_field_of_view_is_across_the_whole_frame() -> None:
+def test_the_field_of_view_is_across_the_longer_side_of_the_whole_frame() -> None:
     focal = camera_of((256, 192), 4 / 3)[0]
     assert np.degrees(2 * np.arctan(128 / focal)) == pytest.approx(FOV)
     cut = camera_of((256, 192), 16 / 9)[0]  # the middle of a wide frame: its sides are gone
     assert cut == pytest.approx(focal * 4 / 3)
-    assert camera_of((256, 192), 1.0)[0] == pytest.approx(focal)  # a tall one lost its top and bottom
+    assert camera_of((256, 192), 1.0)[0] == pytest.approx(focal)  # a square one lost its top and bottom
+    upright = camera_of((256, 192), 9 / 16)[0]  # 256 of its 455 rows are there
+    assert np.degrees(2 * np.arctan(256 * 16 / 9 / 2 / upright)) == pytest.approx(FOV)

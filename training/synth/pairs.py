@@ -3,7 +3,8 @@ clean: no sensor, no codec.
 
 Light A is drawn by the generator (soft set-ups only). The lights of the application (`live_relight`'s Light)
 stand round the subject's head as it places them and are real sources: by the inverse square, of their true
-size, with shadows (sources.py). Power 1.0 is calibrated: on a white matt surface at the head that faces the
+size, with shadows on the people (sources.py; none on the walls, where nothing is scored).
+Power 1.0 is calibrated: on a white matt surface at the head that faces the
 light it gives as much as light A gives to the visible person in the mean. Exactly: the mean, over pixels
 with alpha > 0.5, of the luminance of light A's irradiance over pi, with shadows and occlusion, everything
 white and without highlights.

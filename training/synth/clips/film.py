@@ -20,6 +20,7 @@ from training.synth.shards import Sample
 from training.synth.stage import Scene, compose, describe_camera, describe_lamps
 from training.synth.wear.dress import draw_hold, dress
 
+WALLS = ("room", "wall")  # backdrops that take a shadow
 SKIPPED = ("albedo",)  # labels that clips do without: the stills have them
 
 
@@ -55,12 +56,14 @@ def film(studio: Studio, seed: int, index: int) -> Sample:
             shake = motion["shake"][t]
             scene = Scene([actor], shaken(view, shake), head, distance)
             frame = studio.stage.draw(scene)
-            # The same room in every frame, but for the shadow that moves on its walls.
-            room, size = np.random.default_rng([seed, 8, index]), (studio.width, studio.height)
-            figure = Figure(frame.cover, distance)
-            back, about["backdrop"] = draw_backdrop(
-                room, env, turn, *size, view.tan_half, (lamps, kind), figure
-            )
+            if t == 0 or about["backdrop"] in WALLS:
+                # The same room in every frame, but for the shadow that moves on its walls; the camera shakes
+                # what it sees afterwards.
+                room, size = np.random.default_rng([seed, 8, index]), (studio.width, studio.height)
+                still = shift(frame.cover, -shake[0] * studio.width, -shake[1] * studio.width)
+                back, about["backdrop"] = draw_backdrop(
+                    room, env, turn, *size, view.tan_half, (lamps, kind), Figure(still, distance)
+                )
             factor = np.float32(motion["light"][t])
             colour = studio.stage.light(scene, scaled(lamps, factor))
             shots.append(

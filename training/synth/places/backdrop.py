@@ -89,7 +89,7 @@ def draw_backdrop(
 
 
 def shift(image: F32, x: float, y: float) -> F32:
-    """The backdrop moved right and down by pixels (camera shake in a clip), its edges mirrored."""
+    """A map [H,W,...] moved right and down by pixels (camera shake in a clip), its edges mirrored."""
     matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
     size = (image.shape[1], image.shape[0])
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

@@ -14,7 +14,7 @@ import numpy as np
 
 from training.synth.meshes import F32
 from training.synth.places.light import LUMA, irradiance
-from training.synth.places.rooms import LAMP_SIZE, NORMALS, Figure, Room, Setting
+from training.synth.places.rooms import LAMP_SIZE, NORMALS, Figure, Room, Setting, glowing
 
 COARSE = 4
 """Pixels a side of one sample of the light on the walls."""
@@ -41,7 +41,10 @@ def shade(rng: np.random.Generator, image: F32, setting: Setting, room: Room, fi
         normal = (NORMALS @ room.turn.T)[room.hit]
         dark = soften(crossed(figure, place, normal, setting.tan_half, False), 0.6 * max(gap, 0.1) * pixels)
         out *= np.float32(1) - np.float32(0.7 * spread[1] * near) * dark[..., None]
-    return np.asarray(image * np.maximum(out, 0), np.float32)
+    out = np.maximum(out, 0)
+    if any(face.glow for face in room.faces if face.shown):  # what shines by itself takes no shadow
+        out += (1 - out) * glowing(setting, room)[..., None]
+    return np.asarray(image * out, np.float32)
 
 
 def walls(setting: Setting, room: Room) -> F32:

@@ -194,8 +194,23 @@ def light_up(rng: np.random.Generator, setting: Setting, room: Room) -> None:
 
 def see(setting: Setting, room: Room) -> F32:
     """The picture [H,W,3] of the room's faces."""
-    height, width = setting.height, setting.width
-    out = np.zeros((height, width, 3), np.float32)
+    return seen(setting, room, [face.image for face in room.faces])
+
+
+def glowing(setting: Setting, room: Room) -> F32:
+    """Where [H,W] 0..1 the room shows what shines by itself: windows, screens, panels of light."""
+    images = []
+    for face in room.faces:
+        image = np.zeros(face.image.shape, np.float32)
+        for rows, columns, _ in face.glow:
+            image[rows, columns] = 1
+        images.append(image)
+    return np.asarray(seen(setting, room, images)[..., 0])
+
+
+def seen(setting: Setting, room: Room, images: list[F32]) -> F32:
+    """The picture [H,W,3] of the room with `images` on its faces."""
+    out = np.zeros((setting.height, setting.width, 3), np.float32)
     for k, face in enumerate(room.faces):
         mask = (room.hit == k).view(np.uint8)
         left, top, w, h = cv2.boundingRect(mask)
@@ -206,9 +221,9 @@ def see(setting: Setting, room: Room) -> F32:
         ppm = [face.image.shape[1] / face.size[0], face.image.shape[0] / face.size[1]]
         u = sum(p * a for p, a in zip(point, face.along, strict=True) if a) * np.float32(ppm[0]) - 0.5
         v = sum(p * a for p, a in zip(point, face.down, strict=True) if a) * np.float32(ppm[1]) - 0.5
-        seen = cv2.remap(face.image, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR,
+        here = cv2.remap(images[k], u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR,
                          borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
-        cv2.copyTo(seen, mask[part], out[part])
+        cv2.copyTo(here, mask[part], out[part])
     return out
 
 
