@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -78,6 +78,10 @@ class TrainConfig:
     weight_relief: float = Weights.relief
     weight_shade: float = Weights.shade
     weight_pyramid: float = Weights.pyramid
+    weight_depth: float = Weights.depth
+    weight_gradient: float = Weights.gradient
+    weight_agree: float = Weights.agree
+    weight_alpha: float = Weights.alpha
 
 
 def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
@@ -201,14 +205,8 @@ def share_bar(place: Place) -> tqdm:
 
 def weights_of(config: TrainConfig) -> Weights:
     """How much each term of the loss counts."""
-    return replace(
-        Weights(),
-        normal=config.weight_normal,
-        angle=config.weight_angle,
-        relief=config.weight_relief,
-        shade=config.weight_shade,
-        pyramid=config.weight_pyramid,
-    )
+    given = {field.name: f"weight_{field.name}" for field in fields(Weights)}
+    return Weights(**{name: getattr(config, key) for name, key in given.items() if hasattr(config, key)})
 
 
 def train_step(

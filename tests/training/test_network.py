@@ -209,6 +209,15 @@ def test_every_field_of_a_configuration_is_an_option(capsys):
     assert "--out" in capsys.readouterr().err
 
 
+def test_weights_of_a_configuration_are_the_loss_s():
+    from training.losses import Weights
+    from training.train import weights_of
+
+    assert weights_of(TrainConfig("a", "b")) == Weights()
+    made = weights_of(TrainConfig("a", "b", weight_agree=0.7, weight_alpha=2.0, weight_depth=0.0))
+    assert made == Weights(agree=0.7, alpha=2.0, depth=0.0)
+
+
 def test_mirrored_items_agree(data):
     from training.data import Pool, load_item
 
