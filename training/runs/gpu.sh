@@ -1,5 +1,5 @@
 #!/bin/sh
-# `base` and `large` on one machine with a card and some sixteen processors: data drawn there, then run e3 (LOG.md)
+# `base` and `large` on one machine with a card and some sixteen processors: data drawn there, then the shipped `base`
 # trained on, and a fine part for twice the size put upon it, data and convolutions on the card. Run it in the checkout.
 # It has never met a card: the parts of it run on a CPU in tests/training.
 # ASSETS: the folder that `python -m training.assets` fills; WORK: 60 GB at the most; BASE, LARGE: minutes for each.
@@ -18,7 +18,8 @@ python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bo
     --device auto --assets "$ASSETS"
 python -m training.synth make --out "$WORK/train" --count "$COUNT" --seed 31 --bodies 6400 --jobs "$JOBS" \
     --device auto --assets "$ASSETS"
-python -m training.train --data "$WORK/train" --start training/runs/e3.pt --out "$WORK/base" --relief 16 $FORM \
+python -m training.restore engines/base.onnx --data "$WORK/train" --out "$WORK/start.pt"
+python -m training.train --data "$WORK/train" --start "$WORK/start.pt" --out "$WORK/base" --relief 16 $FORM \
     --minutes "$BASE" --seed 31
 python -m training.export --checkpoint "$WORK/base/last.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 set -- "$WORK/base.onnx"
