@@ -124,13 +124,22 @@ def differences(
     worst = dict.fromkeys(names, 0.0)
     for picture in pictures:
         for size in sizes:
-            small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(middle(picture, size), size, interpolation=cv2.INTER_AREA)
             image = np.float32(small / 255).transpose(2, 0, 1)[None]
             found = [s.run(names, {"image": image}) for s in sessions]
             for name, one, other in zip(names, *found, strict=True):
                 mean = _difference(name, one, other)
                 worst[name] = float(np.maximum(worst[name], mean))  # which keeps not-a-number
     return worst
+
+
+def middle(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The largest middle part of the aspect of `size`: no camera's picture comes squeezed."""
+    height, width = picture.shape[:2]
+    w = min(width, round(height * size[0] / size[1]))
+    h = min(height, round(width * size[1] / size[0]))
+    x, y = (width - w) // 2, (height - h) // 2
+    return picture[y : y + h, x : x + w]
 
 
 def _difference(name: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -43,7 +43,7 @@ class OpenGLShader:
     """
 
     def __init__(self, on_grid: bool | None = None, refine: str | None = None) -> None:
-        self._stack = ExitStack()
+        self._stack, self._closed = ExitStack(), False
         self._ctx = create_context()
         self._stack.callback(self._ctx.release)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="guided")
@@ -148,13 +148,14 @@ class OpenGLShader:
         return out
 
     def close(self) -> None:
-        ways, self._ways = self._ways, None
-        if ways is not None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._ways is not None:
             with self._ctx:
-                ways.close()
+                self._ways.close()
         self._passes.forget()
-        stack, self._stack = self._stack, ExitStack()
-        stack.close()
+        self._stack.close()
 
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Makes it ready and uploads it; returns the matte's plane."""
