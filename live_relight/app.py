@@ -27,10 +27,10 @@ from .core.stats import Stats
 from .files import check_target, refuse_same
 from .geometry import open_estimator
 from .pipeline import Pipeline
+from .rehearse import rehearse
 from .relighter import look_of
 from .reports import Problems, StatsWriter
 from .shade.opengl import OpenGLShader
-from .shade.rehearse import rehearse
 from .sinks import check_sink, file_of, open_sink
 from .threads import Worker
 

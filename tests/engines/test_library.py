@@ -253,7 +253,7 @@ def estimated():
 if {first == "tensorrt"}:
     print(len(compiled()) > 1e6)
 a, b = estimated()
-print(abs(a - b) < 2e-2, len(compiled()) > 1e6)
+print(abs(a - b) < 5e-3, len(compiled()) > 1e6)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -12,8 +12,11 @@ from live_relight.core import governor
 from live_relight.core.frames import Geometry, Image
 from live_relight.core.look import Look
 from live_relight.core.present import Present
+from live_relight.geometry.analytic import sphere
+from live_relight.rehearse import rehearse
 from live_relight.shade.opengl import OpenGLShader
-from live_relight.shade.rehearse import ball, rehearse
+
+pytestmark = pytest.mark.gl
 
 
 class Quarter:
@@ -22,7 +25,8 @@ class Quarter:
     name = "ball"
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
-        return ball(*(round(side / 4 * share**0.5) for side in image.shape[1::-1]))
+        h, w = image.shape[:2]
+        return sphere((round(w / 4 * share**0.5), round(h / 4 * share**0.5)))
 
     def close(self) -> None: ...
 
@@ -38,7 +42,7 @@ def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
         rehearse(shader, Quarter(), presets.shipped_looks(), (640, 360), governor.GRID_RUNGS)
         before = programs(shader)
         assert len(before) > 4
-        image, geometry = np.full((360, 640, 3), 90, np.uint8), ball(80, 48)
+        image, geometry = np.full((360, 640, 3), 90, np.uint8), sphere((160, 96))
         for look in presets.shipped_looks():
             for quality, steps in governor.STEPS.items():
                 shader.shade(image, geometry, look, steps, Present(), fine=quality in governor.FINE)
@@ -55,7 +59,7 @@ def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
 
 
 def test_what_was_rehearsed_is_not_seen() -> None:
-    look, geometry = presets.load("window").look, ball(80, 48)
+    look, geometry = presets.load("window").look, sphere((160, 96))
     image = np.random.default_rng(0).integers(0, 255, (360, 640, 3), np.uint8)
     pictures = []
     for looks in ([], presets.shipped_looks()):

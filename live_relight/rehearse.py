@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..core.frames import Geometry
-from ..core.governor import FINE, SHARES
-from ..core.look import Look
-from ..core.present import Present
-from ..core.stages import Estimator
-from .opengl import OpenGLShader
-from .targets import Size
+from .core.governor import FINE, SHARES
+from .core.look import Look
+from .core.present import Present
+from .core.stages import Estimator
+from .geometry.analytic import sphere
+from .shade.opengl import OpenGLShader
+from .shade.targets import Size
 
 
 def rehearse(
@@ -32,7 +32,7 @@ def rehearse(
     image = np.full((size[1], size[0], 3), 128, np.uint8)
     done: set[tuple[Size, bool]] = set()
     for level in levels:
-        geometry = ball(*estimator.estimate(image, SHARES[level]).size)
+        geometry = sphere(estimator.estimate(image, SHARES[level]).size)
         if (geometry.size, level in FINE) in done:  # 'lean' is 'high' with fewer steps
             continue
         more = [] if done else [other for look in looks[:1] for other in turned(look)]
@@ -48,15 +48,3 @@ def turned(look: Look) -> list[Look]:
         replace(look, lights=(*lights[:k], replace(light, on=not light.on), *lights[k + 1 :]))
         for k, light in enumerate(lights)
     ]
-
-
-def ball(width: int, height: int) -> Geometry:
-    """A sphere that fills the middle of the picture."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    x, y = (x - width / 2) / (height / 2), (height / 2 - y) / (height / 2)
-    away = np.minimum(x * x + y * y, 1)
-    near = np.sqrt(1 - away)
-    normal = np.stack([x, y, near], -1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-    alpha, guide = (away < 1).astype(np.float32), np.full((height, width, 3), 128, np.uint8)
-    return Geometry(normal, 1 - 0.2 * near, alpha, guide)
