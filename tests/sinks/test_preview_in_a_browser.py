@@ -130,7 +130,13 @@ def test_a_stream_that_does_not_come_is_asked_for_less_and_less_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    monkeypatch.setattr(server._Handler, "_stream", lambda *_: asked.append(time.monotonic()))
+
+    def refuse(handler: server._Handler, head: bool) -> None:
+        asked.append(time.monotonic())
+        # A real answer: of one that ends without a word Chromium asks again by itself, at once.
+        handler._send(503, "text/plain", b"not now\n", head)
+
+    monkeypatch.setattr(server._Handler, "_stream", refuse)
     sink = WebSink(0)
     with Chromium(tmp_path) as browser, _playing(sink):
         browser.open(sink.url)
