@@ -137,7 +137,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         state = stack.enter_context(signals())
         stack.callback(say.close)
         # Slow to start and independent of the camera: a wrong engine is said before a camera lights up.
-        estimator = open_estimator(settings.engine, say=say.say)
+        estimator = open_estimator(settings.engine, say=say.say, live=not all(map(file_of, settings.sink)))
         stack.callback(estimator.close)
         shader = OpenGLShader()
         stack.callback(shader.close)

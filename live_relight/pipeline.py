@@ -17,7 +17,7 @@ from .core.present import Present
 from .core.stages import Estimator, Shader, Sink
 from .core.stats import Stats
 
-LOOK_EVERY = 8
+LOOK_EVERY = 16
 """Frames from one fit of the light that is there to the next; what follows it moves in every frame."""
 
 

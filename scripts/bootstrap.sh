@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv and installs what is missing; called by the Makefile.
 #
-#   scripts/bootstrap.sh SET...     SET: run    what the program needs (always first)
+#   scripts/bootstrap.sh SET...     SET: run    what the program needs (always first), and OpenVINO where the
+#                                               processor computes in bfloat16: it is the quicker engine there
 #                                        dev    linters and test tools
 #                                        train  what training/ needs
 #                                        tools  system packages for the browser and VM tests (optional ones)
@@ -106,12 +107,20 @@ install_set() { # SET: one lock file, then (for run) the checkout itself
     [ "$(cat "$stamp" 2>/dev/null || true)" = "$sum" ] && return 0
     say "installing $(grep -c '==' "$lock") Python packages ($lock) into $venv; the first time takes some minutes"
     rm -f "$stamp"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --only-binary :all: -r "$lock"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --only-binary :all: -r "$lock" ||
+        return 1
     if [ "$1" = run ]; then
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation \
-            --config-settings editable_mode=compat -e .
+            --config-settings editable_mode=compat -e . || return 1
     fi
     printf '%s\n' "$sum" >"$stamp"
+}
+
+# What takes less time than what the program needs does, on some processors (geometry/openvino.py: quicker).
+# Nothing depends on it.
+install_quicker() {
+    grep -qE '^flags.*avx512_bf16|^flags.*amx_bf16' /proc/cpuinfo 2>/dev/null || return 0
+    install_set openvino || say "OpenVINO was not installed; the program works without"
 }
 
 # ---------------------------------------------------------------- go
@@ -128,7 +137,11 @@ need_system
 make_venv
 for set in "$@"; do
     case $set in
-        run | dev | train) install_set "$set" ;;
+        run)
+            install_set run
+            install_quicker
+            ;;
+        dev | train) install_set "$set" ;;
         tools) need_tools ;;
         *) die "unknown set '$set'; known: run dev train tools" ;;
     esac

@@ -28,9 +28,10 @@ rm -f build/*.lock $everything
 [ -n "${UPGRADE:-}" ] || sort -u requirements/*.lock 2>/dev/null | grep -v '^#' >$everything || true
 program=(--extra vcam --build-deps-for editable)
 compile $everything --all-extras --build-deps-for editable
-for set in run dev train; do
+for set in run openvino dev train; do
     case $set in
         run) extras=("${program[@]}") ;;
+        openvino) extras=("${program[@]}" --extra openvino) ;;
         dev) extras=("${program[@]}" --extra dev --extra openvino --extra tensorrt) ;;
         train) extras=(--extra train) ;;
     esac

@@ -102,9 +102,10 @@ def test_locks_cover_pyproject(root: Path) -> None:
 
     locked = {
         set_: names((root / f"requirements/{set_}.lock").read_text().split())
-        for set_ in ("run", "dev", "train")
+        for set_ in ("run", "openvino", "dev", "train")
     }
     extras = project["optional-dependencies"]
     assert names(project["dependencies"] + extras["vcam"]) <= locked["run"]
+    assert locked["run"] | names(extras["openvino"]) <= locked["openvino"]
     assert names(extras["dev"] + extras["openvino"] + extras["tensorrt"]) <= locked["dev"]
     assert names(extras["train"]) <= locked["train"]

@@ -64,7 +64,7 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
         refuse_same(target, spec, f"--json {target}")
         check_target(target)
     with ExitStack() as stack:
-        estimator = open_estimator(settings.engine)
+        estimator = open_estimator(settings.engine, live=True)
         stack.callback(estimator.close)
         shader = OpenGLShader()
         stack.callback(shader.close)

@@ -128,7 +128,7 @@ def _engines() -> Iterator[Finding]:
         yield Finding("ok", "network", f"{network.name}{mark}, {network.path.stat().st_size / 1e6:.1f} MB")
     lines: list[str] = []
     notes: list[str] = []
-    estimator = open_estimator("auto", say=lines.append, note=notes.append)
+    estimator = open_estimator("auto", say=lines.append, note=notes.append, live=True)
     yield Finding("ok", "engine", estimator.name)
     estimator.close()
     for line in lines:  # of cards that were tried: what was compiled for each, and why it is not used
@@ -141,12 +141,10 @@ def _engines() -> Iterator[Finding]:
 def _openvino() -> Finding:
     if not importlib.util.find_spec("openvino"):
         return Finding("missing", "OpenVINO", "not installed (optional)", pip("live-relight[openvino]"))
-    import openvino
+    from ..geometry.openvino import quicker
 
-    from ..geometry.openvino import computes_short
-
-    short = ", in bfloat16, quicker here than `onnx`" if computes_short(openvino.Core()) else ""
-    return Finding("ok", "OpenVINO", f"--engine openvino{short}")
+    why = "in bfloat16: `auto` tries it" if quicker() else "`auto` leaves it: no bfloat16 in this processor"
+    return Finding("ok", "OpenVINO", f"--engine openvino, {why}")
 
 
 def _providers() -> Iterator[Finding]:

@@ -27,7 +27,8 @@ def engines(action: str, name: str | None) -> int:
         print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
         _print_ways(backends(item), 18)
     _imported()
-    print(f"`--engine auto` takes the first of tensorrt, {', '.join(CARDS[1:])} that works, else onnx")
+    print(f"`--engine auto` takes the first of tensorrt, {', '.join(CARDS[1:])} that works, else onnx;")
+    print("live, on a processor that computes in bfloat16, openvino before onnx")
     _plans()
     return 0
 

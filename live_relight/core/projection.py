@@ -8,7 +8,7 @@ import numpy as np
 
 from .frames import Geometry, Map
 
-ENOUGH = 256
+ENOUGH = 160
 """Places along the longer side of the grid that the head is looked for on, at most."""
 
 
@@ -49,12 +49,12 @@ def head_point(
 
     The head is taken as the top 45 % of the mask's height, at most as tall as the mask is wide there.
     Without a person it is the point one subject distance straight ahead. On a grid larger than ENOUGH
-    it is worked out from every second place or fewer: a mean over thousands is not moved by that.
+    it is worked out from every second place or fewer: a mean over thousands is hardly moved by that.
     """
     step = max(-(-max(geometry.alpha.shape) // ENOUGH), 1)
     half = step // 2
     alpha, depth = (m[half::step, half::step] for m in (geometry.alpha, geometry.depth))
-    h, w = alpha.shape
+    w = alpha.shape[1]
     solid = np.where(alpha > 0.5, alpha, 0.0)
     rows = solid.sum(axis=1)
     inside = np.flatnonzero(rows > max(1.0, 0.02 * w))
@@ -65,8 +65,9 @@ def head_point(
     part = solid[top:cut]
     across, down = part.sum(axis=0), rows[top:cut]
     total = float(down.sum())
-    cx = float(across @ (np.arange(w) + 0.5)) / total / w
-    cy = (top + float(down @ (np.arange(cut - top) + 0.5)) / total) / h
+    full_h, full_w = geometry.alpha.shape
+    cx = (float(across @ np.arange(w)) / total * step + half + 0.5) / full_w
+    cy = ((top + float(down @ np.arange(cut - top)) / total) * step + half + 0.5) / full_h
     z = float(np.vdot(part, depth[top:cut])) / total
-    tx, ty = half_tangents(frame or (w, h), fov)
+    tx, ty = half_tangents(frame or (full_w, full_h), fov)
     return ((cx * 2.0 - 1.0) * tx * z, (1.0 - cy * 2.0) * ty * z, -z)

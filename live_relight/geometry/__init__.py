@@ -21,6 +21,7 @@ def open_estimator(
     threads: int = 0,
     say: Callable[[str], None] | None = None,
     note: Callable[[str], None] | None = None,
+    live: bool = False,
 ) -> Estimator:
     """`auto`, `onnx`, `openvino`, `tensorrt`, `analytic` or one of CARDS, each with `:NAME` of a network or
     file (`onnx:my.onnx`). `say` gets a line when a card is given up, now or later, and when a network is
@@ -28,8 +29,9 @@ def open_estimator(
     Imported networks are named like ours, several with a + between (`auto:my-depth+my-normals`): see trio.py.
 
     `auto` is TensorRT where it and a card for it are there, else the first of CARDS that the installed ONNX
-    Runtime has, that works and that is faster than the CPU, else ONNX Runtime on the CPU; see
-    docs/performance.md for the comparison with OpenVINO.
+    Runtime has, then, if somebody watches (`live`), OpenVINO where it is installed and the CPU computes in
+    bfloat16; each if it works and is faster than ONNX Runtime on the CPU, else that. What nobody waits for
+    comes out the same every time. See docs/performance.md for the comparison.
     """
     engine, _, name = spec.partition(":")
     if engine not in ENGINES:
@@ -64,7 +66,7 @@ def open_estimator(
     from .race import open_on_card
 
     say = say or warn
-    candidates = _candidates(engine, network, say)
+    candidates = _candidates(engine, network, threads, say, live)
     if engine == "gpu" and not candidates:
         titles = ", ".join(provider.title for provider in providers.ORDER)
         todo = "`live-relight doctor` says what to install, or use --engine onnx"
@@ -72,11 +74,13 @@ def open_estimator(
     return open_on_card(network, candidates, threads, say, engine == "auto", note)
 
 
-def _candidates(engine: str, network: Network, say: Callable[[str], None]) -> list[Provider | Candidate]:
+def _candidates(
+    engine: str, network: Network, threads: int, say: Callable[[str], None], live: bool
+) -> list[Provider | Candidate]:
     """What `engine` may run on, in the order to try. Raises EstimatorError where a name asks for what is not
     there."""
-    from . import providers, tensorrt
-    from .race import Candidate
+    from . import openvino, providers, tensorrt
+    from .race import Candidate, on_processor
 
     if engine in providers.NAMES:
         return [providers.find(engine)]
@@ -84,4 +88,7 @@ def _candidates(engine: str, network: Network, say: Callable[[str], None]) -> li
     if engine == "tensorrt":
         tensorrt.check(network)
         return [compiled]
-    return [*([] if tensorrt.fault()[0] else [compiled]), *providers.available()]
+    cards: list[Provider | Candidate] = [*([] if tensorrt.fault()[0] else [compiled]), *providers.available()]
+    if not (live and engine == "auto" and openvino.quicker()):
+        return cards
+    return [*cards, on_processor("openvino", partial(openvino.OpenVinoEstimator, network, threads))]

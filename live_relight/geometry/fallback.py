@@ -96,16 +96,24 @@ class FallbackEstimator:
 
     The frame that it failed on is estimated anew: none is lost. `first`: seconds that the first frame of a
     size may take. The very first frame of all is waited for; when another size comes in mid-stream, frames
-    are the slow one's until the fast one has had its first of them.
+    are the slow one's until the fast one has had its first of them. `patience`: seconds for a frame like one
+    before; `heir`: who takes over, for the line.
 
     Frames come from one thread; `close` may come from another.
     """
 
     def __init__(
-        self, fast: Estimator, make_slow: Callable[[], Estimator], say: Say = warn, first: float = FIRST
+        self,
+        fast: Estimator,
+        make_slow: Callable[[], Estimator],
+        say: Say = warn,
+        first: float = FIRST,
+        patience: float = PATIENCE,
+        heir: str = "the CPU",
     ) -> None:
         self._helper: Helper | None = Helper(fast)
         self._make_slow, self._say, self._first = make_slow, say, first
+        self._patience, self._heir = patience, heir
         self._slow: Estimator | None = None
         self._ready: OrderedDict[Size, set[float]] = OrderedDict()  # sizes with their shares, latest last
         self._pending: tuple[Size, float, float] | None = None  # size, share, time by which it must be there
@@ -151,7 +159,7 @@ class FallbackEstimator:
             helper.start(image, share)
             return None
         known = share in self._ready.get(size, ())
-        patience = PATIENCE if known else RESIZED if self._ready else self._first
+        patience = self._patience if known else max(RESIZED, self._patience) if self._ready else self._first
         found = helper.estimate(image, share, patience)
         self._keep(size, share)
         return found
@@ -187,6 +195,6 @@ class FallbackEstimator:
             if self._closed:  # while the frame ran: nothing takes over
                 raise error
             helper, self._helper, self.provider = self._helper, None, None
-        self._say(f"{error}; the CPU takes over")
+        self._say(f"{error}; {self._heir} takes over")
         if helper is not None:
             helper.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import Any
 
@@ -61,6 +62,19 @@ class OpenVinoEstimator:
             config["INFERENCE_PRECISION_HINT"] = "bf16" if self._short else "f32"
             self._compiled[size] = self._core.compile_model(model, "CPU", config)
         return self._compiled[size]
+
+
+def quicker() -> bool:
+    """Whether OpenVINO is installed and takes less time here than ONNX Runtime, which does not compute in
+    bfloat16. In float32 the two are alike."""
+    if not importlib.util.find_spec("openvino"):
+        return False
+    try:
+        import openvino
+
+        return computes_short(openvino.Core())
+    except Exception:  # one that does not load here is one that nobody asked for
+        return False
 
 
 def computes_short(core: Any) -> bool:

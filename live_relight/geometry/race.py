@@ -6,9 +6,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import cv2
 import numpy as np
 
+from ..assets import PACKAGE
 from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
 from ..core.stages import Estimator
@@ -19,19 +22,29 @@ from .onnx import OnnxEstimator
 from .providers import Provider
 
 APART = (2.0, 0.02, 0.02)
-"""How far from the CPU's results a card's may be, in the mean: degrees, share of the depth, alpha."""
+"""How far from the CPU's results another's may be, in the mean: degrees, share of the depth, alpha."""
+UNHURRIED = 10.0
+"""Seconds for a frame of what runs on the CPU."""
 PASSED_OVER = "is not used"
 """In the line about a card that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What may be faster than the CPU. `name`: for --engine; `make`: opens it, or raises EstimatorError;
-    `first`: seconds that the first frame of a size may take."""
+    """What may be faster than ONNX Runtime on the CPU. `name`: for --engine; `make`: opens it, or raises
+    EstimatorError; `first`, `patience`, `heir`: as for FallbackEstimator."""
 
     name: str
     make: Callable[[], Estimator]
     first: float = fallback.FIRST
+    patience: float = fallback.PATIENCE
+    heir: str = "the CPU"
+
+
+def on_processor(name: str, make: Callable[[], Estimator]) -> Candidate:
+    """What runs on the CPU as well. It does not hang as a driver may: when it is late the machine is busy,
+    and ONNX Runtime would be later."""
+    return Candidate(name, make, patience=UNHURRIED, heir="ONNX Runtime")
 
 
 def open_on_card(
@@ -68,7 +81,8 @@ def first_that_works(
         elif lost and note is not None:
             note(f"--engine {candidate.name} works and {PASSED_OVER}: {lost}")
         elif not lost:
-            return FallbackEstimator(fast, lambda: slow, say, candidate.first)
+            more = candidate.first, candidate.patience, candidate.heir
+            return FallbackEstimator(fast, lambda: slow, say, *more)
     return slow
 
 
@@ -81,10 +95,9 @@ def _through(provider: Provider, network: Network, threads: int) -> Candidate:
 def trial(fast: Estimator, slow: Estimator) -> str:
     """Why `fast` is not to be used, '' where it is: it fails, hangs, or gives other results than `slow`.
     Closes it then."""
-    picture = _picture()
     helper = fallback.Helper(fast)
     try:
-        fault = _difference(helper.estimate(picture, 1.0, fallback.FIRST), slow.estimate(picture))
+        fault = _difference(helper.estimate(picture(), 1.0, fallback.FIRST), slow.estimate(picture()))
     except EstimatorError as error:
         fault = str(error)
     helper.end(close=bool(fault))
@@ -94,10 +107,11 @@ def trial(fast: Estimator, slow: Estimator) -> str:
 def slower(fast: Estimator, slow: Estimator) -> str:
     """Why `fast` loses, '' where it wins, by the medians of a few frames each. Closes it where it loses.
     Raises EstimatorError, with `fast` closed as well, where it fails or hangs after all."""
-    picture, helper = _picture(), fallback.Helper(fast)
+    helper = fallback.Helper(fast)
     try:
-        taken = _seconds(lambda: helper.estimate(picture, 1.0, fallback.RESIZED))
-        needed = _seconds(lambda: slow.estimate(picture))
+        taken, needed = in_turns(
+            lambda: helper.estimate(picture(), 1.0, fallback.RESIZED), lambda: slow.estimate(picture())
+        )
     except BaseException:
         helper.end()
         raise
@@ -107,20 +121,24 @@ def slower(fast: Estimator, slow: Estimator) -> str:
     return f"{taken * 1e3:.1f} ms for a frame's geometry, the CPU needs {needed * 1e3:.1f}"
 
 
-def _seconds(work: Callable[[], Geometry], times: int = 5) -> float:
-    taken = []
+def in_turns(*works: Callable[[], Geometry], times: int = 5) -> list[float]:
+    """Medians of the seconds that each takes. In turns: what else the machine does hits all alike."""
+    taken: list[list[float]] = [[] for _ in works]
     for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+        for work, mine in zip(works, taken, strict=True):
+            start = time.perf_counter()
+            work()
+            mine.append(time.perf_counter() - start)
+    return [statistics.median(mine) for mine in taken]
 
 
 def _difference(one: Geometry, other: Geometry) -> str:
+    """In the mean over whom `other` sees, or all of the picture: what is said of a wall is of no account."""
+    on = other.alpha if (other.alpha > 0.5).any() else np.ones_like(other.alpha)
     cosine = np.clip((one.normal * other.normal).sum(axis=-1), -1.0, 1.0)
     found = (
-        float(np.degrees(np.arccos(cosine)).mean()),
-        float((np.abs(one.depth - other.depth) / other.depth).mean()),
+        float(np.average(np.degrees(np.arccos(cosine)), weights=on)),
+        float(np.average(np.abs(one.depth - other.depth) / other.depth, weights=on)),
         float(np.abs(one.alpha - other.alpha).mean()),
     )
     if all(value <= limit for value, limit in zip(found, APART, strict=True)):
@@ -129,13 +147,14 @@ def _difference(one: Geometry, other: Geometry) -> str:
     return f"differs from the CPU by {angle:.1f} degrees, {depth:.1%} of the depth, {alpha:.3f} of alpha"
 
 
-def _picture() -> Image:
-    """720 x 1280 x 3 uint8 BGR: a pale head and shoulders before a dark slope of colour."""
-    y, x = np.mgrid[-1:1:720j, -1.78:1.78:1280j]
-    ground = np.stack([70 + 30 * x, 60 + 30 * y, 50 + 20 * x * y], axis=-1)
-    head = (x / 0.3) ** 2 + ((y + 0.2) / 0.42) ** 2 < 1
-    body = (x / 0.8) ** 2 + ((y - 1.1) / 0.8) ** 2 < 1
-    shade = (1 - 0.5 * (x + 0.3) ** 2)[..., None]
-    ground = np.where(body[..., None], np.array([120, 60, 50]) * shade, ground)
-    ground = np.where(head[..., None], np.array([150, 175, 215]) * shade, ground)
-    return np.asarray(np.clip(ground, 0, 255), np.uint8)
+@cache
+def picture() -> Image:
+    """720 x 1280 x 3 uint8 BGR of a person: the demo clip's first frame. Not of something drawn: of what a
+    network takes for nobody it says nothing that counts."""
+    clip = PACKAGE / "media" / "demo.mp4"
+    image = cv2.VideoCapture(str(clip)).read()[1] if clip.is_file() else None
+    if image is None:
+        raise EstimatorError("the demo clip", f"no picture in {clip}", todo="install live-relight again")
+    found = np.asarray(image, np.uint8)
+    found.setflags(write=False)
+    return found

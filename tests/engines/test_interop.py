@@ -468,7 +468,7 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Tens
 def portrait(size: tuple[int, int], shift: int = 0) -> Image:
     import cv2
 
-    moved = np.roll(race._picture(), shift, axis=1)
+    moved = np.roll(race.picture(), shift, axis=1)
     return np.asarray(cv2.resize(moved, size), np.uint8)
 
 

@@ -177,7 +177,7 @@ def test_without_packages_the_cpu_runs(absent: tuple[str, ...], tmp_path: Path) 
         command = [*words, "--engine", engine]
         done = python(f"import sys; from live_relight.cli import main; sys.exit(main({command}))", bare)
         assert done.returncode == 0, done.stderr
-        assert " base (ONNX Runtime " in done.stderr + done.stdout
+        assert re.search(r"engine  (onnx|openvino) base \(", done.stderr + done.stdout)
     said = "from live_relight.geometry import tensorrt; print(tensorrt.fault(everything=True))"
     assert "no package cuda-bindings" in python(said, bare).stdout
 

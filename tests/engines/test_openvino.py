@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
-from live_relight.geometry import network, open_estimator
+from live_relight.core.errors import EstimatorError
+from live_relight.core.frames import Geometry, Image
+from live_relight.geometry import network, open_estimator, race
+from live_relight.geometry.fallback import FallbackEstimator
+from live_relight.geometry.onnx import OnnxEstimator
+from live_relight.geometry.openvino import OpenVinoEstimator
 from tests.engines.pictures import thirty_two
 
 openvino = pytest.importorskip("openvino")
@@ -33,3 +40,54 @@ def test_agrees_with_onnx_runtime(name: str) -> None:
     means = {key: float(np.mean(values)) for key, values in found.items()}
     assert all(means[key] <= LIMITS[key] for key in LIMITS), means
     assert (means["normal"] > 0.01) == SHORT, means
+
+
+def found(monkeypatch: pytest.MonkeyPatch, quick: float, plain: float, live: bool = True) -> str:
+    """The name of what `auto` takes where OpenVINO takes `quick` seconds and ONNX Runtime `plain`."""
+    monkeypatch.setattr(race, "in_turns", lambda *_: [quick, plain])
+    estimator = open_estimator("auto", live=live)
+    try:
+        assert estimator.estimate(race.picture()).alpha.max() > 0.9
+        return estimator.name
+    finally:
+        estimator.close()
+
+
+@pytest.mark.skipif(not SHORT, reason="this processor does not compute in bfloat16")
+def test_auto_takes_it_live_where_it_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(monkeypatch, 0.010, 0.015).startswith("openvino base (")
+    assert found(monkeypatch, 0.015, 0.010).startswith("onnx base (")
+    assert found(monkeypatch, 0.010, 0.015, live=False).startswith("onnx base (")
+
+
+def test_auto_leaves_it_where_it_would_win_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live_relight.geometry.openvino.computes_short", lambda core: False)
+    assert found(monkeypatch, 0.010, 0.015).startswith("onnx base (")
+
+
+def test_one_that_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no dead card; and when it fails all the same ONNX Runtime takes over, by name."""
+    lines: list[str] = []
+    slow = OnnxEstimator(network.find_network())
+    candidate = race.on_processor("openvino", lambda: OpenVinoEstimator(network.find_network()))
+    monkeypatch.setattr(race, "in_turns", lambda *_: [0.010, 0.015])
+    estimator = race.first_that_works([candidate], slow, lines.append, pick=True)
+    assert isinstance(estimator, FallbackEstimator)
+    estimator.estimate(race.picture())
+    estimate = OpenVinoEstimator.estimate
+
+    def late(self: OpenVinoEstimator, image: Image, share: float = 1.0) -> Geometry:
+        time.sleep(1.0)
+        return estimate(self, image, share)
+
+    monkeypatch.setattr(OpenVinoEstimator, "estimate", late)
+    estimator.estimate(race.picture())
+    assert estimator.name.startswith("openvino")
+    monkeypatch.setattr(OpenVinoEstimator, "estimate", fails)
+    estimator.estimate(race.picture())
+    assert lines == ["openvino, got nothing; ONNX Runtime takes over"]
+    estimator.close()
+
+
+def fails(*_: object) -> Geometry:
+    raise EstimatorError("openvino", "nothing")

@@ -428,7 +428,7 @@ def test_list_says_what_runs_a_network_here(small: Network, tmp_path: Path) -> N
     )
     assert done.stdout.count("runs here with: onnx, openvino") == len(list_networks())
     order = ", ".join(("tensorrt", *providers.NAMES))
-    assert f"the first of {order} that works, else onnx" in done.stdout
+    assert f"the first of {order} that works, else onnx;\nlive, on a processor" in done.stdout
 
 
 @pytest.mark.skipif(not ABSENT, reason="this ONNX Runtime has every provider")
@@ -472,8 +472,9 @@ def test_the_first_that_starts_agrees_with_the_cpu(capsys: pytest.CaptureFixture
 def test_doctor_tells_a_card_that_failed_from_one_that_is_slower(
     small: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tried(engine: str, say: fallback.Say, note: fallback.Say) -> Estimator:
+    def tried(engine: str, say: fallback.Say, note: fallback.Say, live: bool) -> Estimator:
         assert engine == "auto"
+        assert live
         falls = race.Candidate("falls", lambda: Falls(small, False))
         snail = race.Candidate("snail", lambda: Slow(0.0))
         return open_on_card(small, [falls, snail], say=say, pick=True, note=note)

@@ -37,7 +37,7 @@ def test_card_agrees_with_the_cpu(real: network.Network, size: tuple[int, int]) 
     estimator, plain = on_card(real), OnnxEstimator(real)
     import cv2
 
-    frame = np.asarray(cv2.resize(race._picture(), size), np.uint8)
+    frame = np.asarray(cv2.resize(race.picture(), size), np.uint8)
     card, slow = estimator.estimate(frame), plain.estimate(frame)
     estimator.close()
     cosine = np.clip((card.normal.astype(float) * slow.normal).sum(-1), -1, 1)
