@@ -71,9 +71,9 @@ def first_that_works(
         lost = ""
         try:
             fast = candidate.make()
-            fault = trial(fast, slow)
+            fault = trial(fast, slow, candidate.heir)
             if not fault and pick:
-                lost = slower(fast, slow)
+                lost = slower(fast, slow, candidate.heir)
         except EstimatorError as error:
             fault = str(error)
         if fault:
@@ -92,21 +92,23 @@ def _through(provider: Provider, network: Network, threads: int) -> Candidate:
     return Candidate(provider.name, lambda: OnnxEstimator(network, threads, provider), first)
 
 
-def trial(fast: Estimator, slow: Estimator) -> str:
-    """Why `fast` is not to be used, '' where it is: it fails, hangs, or gives other results than `slow`.
-    Closes it then."""
+def trial(fast: Estimator, slow: Estimator, heir: str = "the CPU") -> str:
+    """Why `fast` is not to be used, '' where it is: it fails, hangs, or gives other results than `slow`, by
+    the name of `heir`. Closes it then."""
     helper = fallback.Helper(fast)
     try:
-        fault = _difference(helper.estimate(picture(), 1.0, fallback.FIRST), slow.estimate(picture()))
+        found = helper.estimate(picture(), 1.0, fallback.FIRST)
+        fault = _difference(found, slow.estimate(picture()), heir)
     except EstimatorError as error:
         fault = str(error)
     helper.end(close=bool(fault))
     return fault
 
 
-def slower(fast: Estimator, slow: Estimator) -> str:
-    """Why `fast` loses, '' where it wins, by the medians of a few frames each. Closes it where it loses.
-    Raises EstimatorError, with `fast` closed as well, where it fails or hangs after all."""
+def slower(fast: Estimator, slow: Estimator, heir: str = "the CPU") -> str:
+    """Why `fast` loses, '' where it wins, by the medians of a few frames each; `heir`: the name of `slow`.
+    Closes `fast` where it loses. Raises EstimatorError, with `fast` closed as well, where it fails or hangs
+    after all."""
     helper = fallback.Helper(fast)
     try:
         taken, needed = in_turns(
@@ -118,7 +120,7 @@ def slower(fast: Estimator, slow: Estimator) -> str:
     helper.end(close=taken >= needed, patience=fallback.ENDING)
     if taken < needed:
         return ""
-    return f"{taken * 1e3:.1f} ms for a frame's geometry, the CPU needs {needed * 1e3:.1f}"
+    return f"{taken * 1e3:.1f} ms for a frame's geometry, {heir} needs {needed * 1e3:.1f}"
 
 
 def in_turns(*works: Callable[[], Geometry], times: int = 5) -> list[float]:
@@ -132,7 +134,7 @@ def in_turns(*works: Callable[[], Geometry], times: int = 5) -> list[float]:
     return [statistics.median(mine) for mine in taken]
 
 
-def _difference(one: Geometry, other: Geometry) -> str:
+def _difference(one: Geometry, other: Geometry, heir: str) -> str:
     """In the mean over whom `other` sees, or all of the picture: what is said of a wall is of no account."""
     on = other.alpha if (other.alpha > 0.5).any() else np.ones_like(other.alpha)
     cosine = np.clip((one.normal * other.normal).sum(axis=-1), -1.0, 1.0)
@@ -144,7 +146,7 @@ def _difference(one: Geometry, other: Geometry) -> str:
     if all(value <= limit for value, limit in zip(found, APART, strict=True)):
         return ""
     angle, depth, alpha = found
-    return f"differs from the CPU by {angle:.1f} degrees, {depth:.1%} of the depth, {alpha:.3f} of alpha"
+    return f"differs from {heir} by {angle:.1f} degrees, {depth:.1%} of the depth, {alpha:.3f} of alpha"
 
 
 @cache

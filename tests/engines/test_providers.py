@@ -442,7 +442,7 @@ def test_list_says_which_card_is_there_and_fails(
     ways = dict(backends(small))
     assert ways["onnx"] == ways[twin.name] == ""
     assert ways[ABSENT[0].name].startswith(f"{ABSENT[0].title}, got a provider that is installed but does")
-    monkeypatch.setattr(race, "_difference", lambda one, other: "differs from the CPU by a lot")
+    monkeypatch.setattr(race, "_difference", lambda one, other, heir: "differs from the CPU by a lot")
     assert dict(backends(small))[twin.name] == "differs from the CPU by a lot"
     assert capfd.readouterr() == ("", "")
 
@@ -479,13 +479,13 @@ def test_doctor_tells_a_card_that_failed_from_one_that_is_slower(
         snail = race.Candidate("snail", lambda: Slow(0.0))
         return open_on_card(small, [falls, snail], say=say, pick=True, note=note)
 
-    def raced(fast: Estimator, slow: Estimator) -> str:
-        return "a snail" if isinstance(fast, Slow) else real(fast, slow)
+    def raced(fast: Estimator, slow: Estimator, heir: str) -> str:
+        return "a snail" if isinstance(fast, Slow) else real(fast, slow, heir)
 
     real = race.slower
     monkeypatch.setattr(race, "slower", raced)
     monkeypatch.setattr(geometry, "open_estimator", tried)
-    monkeypatch.setattr(race, "trial", lambda fast, slow: "")
+    monkeypatch.setattr(race, "trial", lambda fast, slow, heir: "")
     about = [f for f in doctor._engines() if f.topic == "engine" and "--engine" in f.text]
     found = {f.text.split(": ")[0]: f.state for f in about}
     assert found == {"--engine falls is not used": "missing", "--engine snail works and is not used": "ok"}
