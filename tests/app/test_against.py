@@ -109,7 +109,7 @@ def test_what_card_and_processor_take_is_said(
         (Fails, {}, ""),
         (AnalyticEstimator, {}, ""),
     ):
-        monkeypatch.setattr(bench, "open_estimator", lambda engine, make=make: make("sphere"))
+        monkeypatch.setattr(bench, "open_estimator", lambda engine, live, make=make: make("sphere"))
         assert main([*BENCH, "--json", str(target)]) == 0
         out, err = capsys.readouterr()
         assert json.loads(target.read_text())["card_ms"] == found
