@@ -31,7 +31,7 @@ def test_auto_passes_over_one_that_is_no_faster(small: Network, monkeypatch: pyt
     assert re.fullmatch(r"20\d\.\d ms for a frame's geometry, the CPU needs \d+\.\d", lost)
     assert not race.slower(OnnxEstimator(small), Slow(0.2))
     lines, notes = list[str](), list[str]()
-    monkeypatch.setattr(race, "slower", lambda fast, slow: "a snail")
+    monkeypatch.setattr(race, "slower", lambda fast, slow, heir: "a snail")
     card = open_on_card(small, [TWIN], say=lines.append, pick=True, note=notes.append)
     assert type(card) is OnnxEstimator
     assert lines == []
