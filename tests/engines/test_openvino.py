@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -91,3 +93,22 @@ def test_one_that_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None
 
 def fails(*_: object) -> Geometry:
     raise EstimatorError("openvino", "nothing")
+
+
+def test_it_tells_nobody() -> None:
+    """The package brings a telemetry of its own for its tools; a program that sees a camera calls nobody."""
+    code = """
+import sys
+seen = []
+sys.addaudithook(lambda event, _: event in ("socket.connect", "socket.getaddrinfo", "socket.sendto",
+                                            "subprocess.Popen") and seen.append(event))
+import numpy as np
+from live_relight.geometry import network
+from live_relight.geometry.openvino import OpenVinoEstimator
+estimator = OpenVinoEstimator(network.find_network())
+estimator.estimate(np.zeros((90, 160, 3), np.uint8))
+estimator.close()
+print(seen)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
