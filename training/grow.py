@@ -2,6 +2,7 @@
 
     python -m training.grow RUN/last.pt --deep --widths 160,128,96,48,24 --out deep.pt
     python -m training.grow RUN/last.pt --fine 32 --out large.pt
+    python -m training.grow RUN/last.pt --fine-of large.pt --out larger.pt
 
 Weights go to the leading channels of the larger layers; what the new channels give is weighed with nothing at
 first (Chen et al. 2016: Net2Net, with zeros where they split). A new block does again what the block before
@@ -9,7 +10,8 @@ it does, a quarter as strongly: what passes it is nearly as before, and it takes
 (Blocks that add nothing at first never learn to where the rest is good already: after 270 minutes of training
 their last norms had come to 0.004 where the others have 2; LOG.md.) So training starts close to where the
 small network had come to. One with a fine part gives at first what the small one gives of the picture at half
-its size.
+its size, or, with the fine part of a network that was trained, nearly what is wanted: such a part knows
+edges, and has not to be trained anew for every trunk (LOG.md, run e5).
 """
 
 from __future__ import annotations
@@ -89,6 +91,16 @@ def grow(small: GeometryNet, config: ModelConfig) -> GeometryNet:
     return model.eval()
 
 
+def grow_with_fine_of(small: GeometryNet, other: GeometryNet) -> GeometryNet:
+    """`small` with the fine part of `other`. A ValueError where that has none."""
+    if other.fine is None:
+        raise ValueError("--fine-of: got a network without a fine part, expected one that has it")
+    model = grow(small, replace(small.config, fine=other.config.fine))
+    assert model.fine is not None
+    model.fine.load_state_dict(other.fine.state_dict())
+    return model
+
+
 @in_one_line
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
@@ -98,6 +110,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--deep", action="store_true", help="more encoder blocks (model.py)")
     parser.add_argument("--widths", default="", help="of the decoder, as 160,128,96,48,24")
     parser.add_argument("--fine", type=int, default=0, help="width of a fine part, for twice the size")
+    parser.add_argument(
+        "--fine-of", type=Path, metavar="CHECKPOINT", help="with that one's fine part as it is"
+    )
     parser.add_argument(
         "--relief", type=int, default=0, help="width of the relief network (default: as it is)"
     )
@@ -111,6 +126,8 @@ def main(argv: list[str] | None = None) -> None:
         fine=args.fine or config.fine,
     )
     model = grow(small, config)
+    if args.fine_of:
+        model = grow_with_fine_of(model, load_model(str(args.fine_of)))
     save_checkpoint(args.out, model)
     print(
         f"{args.out}: {parameters(small) / 1e6:.1f} million parameters became {parameters(model) / 1e6:.1f}"

@@ -43,6 +43,17 @@ def test_a_fine_part_starts_from_the_picture_at_half_its_size():
     assert torch.allclose(told[2], torch.sigmoid(double(torch.logit(alpha))), atol=1e-4)
 
 
+def test_a_fine_part_may_be_another_networks():
+    small, other = used(SMALL), used(replace(SMALL, fine=12))
+    made = grow.grow_with_fine_of(small, other)
+    assert made.config == replace(SMALL, fine=12)
+    for k, v in made.state_dict().items():
+        theirs = other if k.startswith("fine.") else small
+        assert torch.equal(v, theirs.state_dict()[k])
+    with pytest.raises(ValueError, match="without a fine part"):
+        grow.grow_with_fine_of(small, small)
+
+
 def test_only_the_fine_part_learns():
     from training.train import hold_still
 
