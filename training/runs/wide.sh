@@ -1,5 +1,5 @@
 #!/bin/sh
-# On from the shipped `base` (LOG.md, run e4), with pictures never drawn before, by two processes. A restart halfway down the
+# On from the shipped `base` (LOG.md, runs e4 and e5), with pictures never drawn before, by two processes. A restart halfway down the
 # schedule loses little of what is there. Run it in the checkout.
 # ASSETS: the folder that `python -m training.assets` fills; WORK: about 10 GB; SEED: of pictures never drawn before.
 set -eu
