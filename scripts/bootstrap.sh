@@ -116,7 +116,7 @@ install_set() { # SET: one lock file, then (for run) the checkout itself
     printf '%s\n' "$sum" >"$stamp"
 }
 
-# What takes less time than what the program needs does, on some processors (geometry/openvino.py: quicker).
+# What takes less time than what the program needs does, on some processors (geometry/openvino.py: fault).
 # Nothing depends on it.
 install_quicker() {
     grep -qE '^flags.*avx512_bf16|^flags.*amx_bf16' /proc/cpuinfo 2>/dev/null || return 0

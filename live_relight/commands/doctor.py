@@ -139,12 +139,13 @@ def _engines() -> Iterator[Finding]:
 
 
 def _openvino() -> Finding:
-    if not importlib.util.find_spec("openvino"):
-        return Finding("missing", "OpenVINO", "not installed (optional)", pip("live-relight[openvino]"))
-    from ..geometry.openvino import quicker
+    from ..geometry.openvino import fault
 
-    why = "in bfloat16: `auto` tries it" if quicker() else "`auto` leaves it: no bfloat16 in this processor"
-    return Finding("ok", "OpenVINO", f"--engine openvino, {why}")
+    why = fault()
+    if why.startswith(("not installed", "does not load")):
+        return Finding("missing", "OpenVINO", f"{why} (optional)", pip("live-relight[openvino]"))
+    tried = f"`auto` leaves it: {why}" if why else "in bfloat16: `auto` tries it"
+    return Finding("ok", "OpenVINO", f"--engine openvino, {tried}")
 
 
 def _providers() -> Iterator[Finding]:

@@ -89,6 +89,6 @@ def _candidates(
         tensorrt.check(network)
         return [compiled]
     cards: list[Provider | Candidate] = [*([] if tensorrt.fault()[0] else [compiled]), *providers.available()]
-    if not (live and engine == "auto" and openvino.quicker()):
+    if not live or engine != "auto" or openvino.fault():
         return cards
     return [*cards, on_processor("openvino", partial(openvino.OpenVinoEstimator, network, threads))]

@@ -64,17 +64,17 @@ class OpenVinoEstimator:
         return self._compiled[size]
 
 
-def quicker() -> bool:
-    """Whether OpenVINO is installed and takes less time here than ONNX Runtime, which does not compute in
-    bfloat16. In float32 the two are alike."""
+def fault() -> str:
+    """Why `auto` does not try it, '' where it does: it is not installed, does not load, or takes as long as
+    ONNX Runtime, as it does in float32. ONNX Runtime does not compute in bfloat16."""
     if not importlib.util.find_spec("openvino"):
-        return False
+        return "not installed"
     try:
         import openvino
 
-        return computes_short(openvino.Core())
-    except Exception:  # one that does not load here is one that nobody asked for
-        return False
+        return "" if computes_short(openvino.Core()) else "no bfloat16 in this processor"
+    except Exception as error:  # a broken installation raises what it likes; doctor says it
+        return f"does not load: {_last_line(error)}"
 
 
 def computes_short(core: Any) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import cv2
+import av
+import av.error
 import numpy as np
 
 from ..assets import PACKAGE
@@ -154,9 +155,11 @@ def picture() -> Image:
     """720 x 1280 x 3 uint8 BGR of a person: the demo clip's first frame. Not of something drawn: of what a
     network takes for nobody it says nothing that counts."""
     clip = PACKAGE / "media" / "demo.mp4"
-    image = cv2.VideoCapture(str(clip)).read()[1] if clip.is_file() else None
-    if image is None:
-        raise EstimatorError("the demo clip", f"no picture in {clip}", todo="install live-relight again")
-    found = np.asarray(image, np.uint8)
+    try:
+        with av.open(f"file:{clip}") as container:
+            found = np.asarray(next(container.decode(video=0)).to_ndarray(format="bgr24"), np.uint8)
+    except (av.error.FFmpegError, OSError, StopIteration):
+        todo = "install live-relight again"
+        raise EstimatorError("the demo clip", f"no picture in {clip}", todo=todo) from None
     found.setflags(write=False)
     return found

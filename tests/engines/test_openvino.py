@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from live_relight.commands import doctor
 from live_relight.core.errors import EstimatorError
 from live_relight.core.frames import Geometry, Image
 from live_relight.geometry import network, open_estimator, race
@@ -64,6 +65,22 @@ def test_auto_takes_it_live_where_it_wins(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_auto_leaves_it_where_it_would_win_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("live_relight.geometry.openvino.computes_short", lambda core: False)
+    assert found(monkeypatch, 0.010, 0.015).startswith("onnx base (")
+
+
+def test_doctor_says_why_auto_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(core: object) -> bool:
+        raise ImportError("a library is missing")
+
+    for stand_in, state, said in (
+        (lambda core: True, "ok", "`auto` tries it"),
+        (lambda core: False, "ok", "no bfloat16 in this processor"),
+        (breaks, "missing", "does not load: a library is missing"),
+    ):
+        monkeypatch.setattr("live_relight.geometry.openvino.computes_short", stand_in)
+        finding = doctor._openvino()
+        assert finding.state == state
+        assert said in finding.text
     assert found(monkeypatch, 0.010, 0.015).startswith("onnx base (")
 
 
