@@ -1,4 +1,5 @@
-"""Draws looks once before anybody watches: a driver compiles a shader when it first draws with it."""
+"""Draws looks once before anybody watches: a driver compiles a shader when it first draws with it, and some
+engines a network when it first runs at a size."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def rehearse(
     Where OpenGL runs on the processor this takes from the first press of a key the 0.1 to 1 second that it
     would stop the picture for (Mesa keeps what it compiled on disk: the first time on a machine). A card,
     whose first frames are measured (ways.py), is left alone. The size matters, and the geometry's: what is
-    compiled depends on whether a side is a power of two.
+    compiled depends on whether a side is a power of two. OpenVINO compiles the network for each size here as
+    well, at every start.
     """
     if not shader.on_grid:
         return
