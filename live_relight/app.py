@@ -188,7 +188,7 @@ def _rehearse(
     with suppress(LiveRelightError):  # the first frame meets it again, where it is told
         rehearse(shader, estimator, [look, *presets.shipped_looks()], size, levels)
     if (took := time.monotonic() - start) > LONG:
-        say.say(f"light   rehearsed in {took:.1f} s: what has to be compiled is")
+        say.say(f"light   {took:.1f} s of compiling, so that no key stops the picture")
 
 
 def _open_source(settings: Settings, pace: bool) -> NotedSource:
