@@ -46,7 +46,7 @@ def main(target: Path) -> None:
     clip.close()
     panels = []
     for name, look in LOOKS.items():
-        with Relighter(Settings(preset=look if isinstance(look, str) else "off")) as relighter:
+        with Relighter(Settings(preset=look if isinstance(look, str) else "off"), learned=1.0) as relighter:
             if isinstance(look, Look):
                 relighter.look = look
             lit = relighter.relight(frame, geometry=relighter.geometry(frame, both_ways=True))

@@ -25,7 +25,7 @@ from .core.settings import Settings, parse_size
 from .core.stages import Estimator, Sink, Source
 from .core.stats import Stats
 from .files import check_target, refuse_same
-from .geometry import open_estimator
+from .geometry import light_net, open_estimator
 from .pipeline import Pipeline
 from .rehearse import rehearse
 from .relighter import look_of
@@ -139,7 +139,9 @@ def run(settings: Settings, options: RunOptions) -> int:
         # Slow to start and independent of the camera: a wrong engine is said before a camera lights up.
         estimator = open_estimator(settings.engine, say=say.say, live=not all(map(file_of, settings.sink)))
         stack.callback(estimator.close)
-        shader = OpenGLShader()
+        if controls.look().learned:
+            light_net.check()
+        shader = OpenGLShader(light_net=light_net.LightNet)
         stack.callback(shader.close)
         source = _open_source(settings, watched)
         stack.callback(source.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from .core.light import Light
 from .core.look import Look
 from .core.settings import LOOK_FIELDS, Settings
 from .core.shadow import MOST_STEPS
-from .geometry import open_estimator
+from .geometry import light_net, open_estimator
 from .shade.opengl import OpenGLShader
 
 
@@ -40,20 +41,25 @@ class Relighter:
     """Geometry and light for single pictures, and for clips frame after frame (`follow`). Belongs to the
     thread that made it; close it or use `with`.
 
-    Frames are H x W x 3 uint8 BGR (OpenCV's order).
+    Frames are H x W x 3 uint8 BGR (OpenCV's order). `learned`: how far the light network is heard where
+    settings and preset leave that open, 0..1.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, learned: float = 0.0) -> None:
         settings = settings or Settings()
         self._thread, self._open = threading.get_ident(), True
         self._smoothing = settings.smoothing
         self._geometry: temporal.TemporalState | None = None
         self._there, self._somebody = PresentState(), presence.PresenceState()
         self.look = look_of(settings)
+        if not (math.isfinite(learned) and 0.0 <= learned <= 1.0):
+            raise LiveRelightError("learned", f"{learned:g}", "0..1")
+        if learned if self.look.learned is None else self.look.learned:
+            light_net.check()
         self._share = 1.0 if settings.quality == "auto" else SHARES[settings.quality]
         self._estimator = open_estimator(settings.engine)
         try:
-            self._shader = OpenGLShader()
+            self._shader = OpenGLShader(learned=learned, light_net=light_net.LightNet)
         except BaseException:
             self._estimator.close()
             raise

@@ -157,5 +157,5 @@ void main() {
     float sheen = min(sqrt(luma(base) / 0.18), 1.0);
     vec3 gloss = total * (shine * sheen / max(luma(total), 1e-3)) / max(base, vec3(darkest));
     vec2 even = quotient();
-    factor = vec4(pow(ambient * even.x + total * even.y + gloss, vec3(1.0 / GAMMA)), 1.0);
+    factor = vec4(pow(ambient * even.x + total * even.y + gloss, vec3(1.0 / GAMMA)), ambient * even.x);
 }

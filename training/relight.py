@@ -31,6 +31,8 @@ from live_relight.core.look import NUMBERS, TEXTS, Look
 from live_relight.core.present import fit
 from live_relight.core.shadow import MOST_STEPS
 from training.relight_report import (
+    ALONE_NETWORK,
+    ALONE_TRUE,
     BEFORE,
     INTRO,
     LIMIT,
@@ -49,7 +51,13 @@ from training.relight_report import (
 from training.told import in_one_line
 
 F32 = NDArray[np.float32]
-PLAIN: dict[str, Any] = {"diffuse": "lambert", "specular": 0.0, "softness": 0.0, "corrected": 0.0}
+PLAIN: dict[str, Any] = {
+    "diffuse": "lambert",
+    "specular": 0.0,
+    "softness": 0.0,
+    "corrected": 0.0,
+    "learned": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -111,13 +119,14 @@ class Studio:
 
     def __init__(self, engine: str = "auto", changes: dict[str, Any] | None = None) -> None:
         from live_relight.geometry import open_estimator
+        from live_relight.geometry.light_net import LightNet
         from live_relight.shade.opengl import OpenGLShader
 
         self.changes = changes or {}
         with ExitStack() as stack:
             self.estimator = open_estimator(engine)
             stack.callback(self.estimator.close)
-            self.shader = OpenGLShader()
+            self.shader = OpenGLShader(learned=1.0, light_net=LightNet)
             stack.callback(self.shader.close)
             self._stack = stack.pop_all()
 
@@ -134,6 +143,10 @@ class Studio:
         made: dict[str, Any] = {
             TRUE: shade(pair.picture, pair.geometry, look, MOST_STEPS, fit(pair.geometry)),
             NETWORK: shade(pair.picture, guess, usual, MOST_STEPS, fit(guess)),
+            ALONE_TRUE: shade(
+                pair.picture, pair.geometry, replace(look, learned=0.0), MOST_STEPS, fit(pair.geometry)
+            ),
+            ALONE_NETWORK: shade(pair.picture, guess, replace(usual, learned=0.0), MOST_STEPS, fit(guess)),
             PLAIN_TRUE: shade(pair.picture, pair.geometry, plain(look)),
             PLAIN_NETWORK: shade(pair.picture, guess, plain(usual)),
             BEFORE: pair.picture,

@@ -15,10 +15,15 @@ from live_relight.core.frames import Image
 
 F32 = NDArray[np.float32]
 TRUE, NETWORK = "ours, true geometry", "ours, the network's geometry"
+ALONE_TRUE, ALONE_NETWORK = (
+    "without the light network, true geometry",
+    "without the light network, the network's",
+)
 PLAIN_TRUE, PLAIN_NETWORK = "Lambert without shadows, true geometry", "Lambert without shadows, the network's"
 BEFORE = "the picture as it was"
 LIMIT, UNLIT = "limit: exact light, times the picture", "limit: exact light in place of what was there"
-METHODS = (TRUE, NETWORK, PLAIN_TRUE, PLAIN_NETWORK, BEFORE, LIMIT, UNLIT)
+METHODS = (TRUE, NETWORK, ALONE_TRUE, ALONE_NETWORK, PLAIN_TRUE, PLAIN_NETWORK, BEFORE, LIMIT, UNLIT)
+SHOWN = (TRUE, ALONE_TRUE, NETWORK)
 
 
 @dataclass
@@ -60,7 +65,7 @@ def group_table(rows: list[Row]) -> str:
     for row in rows:
         for name in groups_of(row.about):
             found.setdefault(name, []).append(row)
-    names = (TRUE, PLAIN_TRUE, NETWORK, PLAIN_NETWORK, LIMIT)
+    names = (TRUE, ALONE_TRUE, PLAIN_TRUE, NETWORK, ALONE_NETWORK, PLAIN_NETWORK, LIMIT)
     lines = ["| pairs | number | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
     for name, some in sorted(found.items()):
         cells = [f"{np.mean([row.whole[method] for row in some]):.2f}" for method in names]
@@ -93,6 +98,10 @@ sRGB, 0..1, means over the pairs.
 
 {table}
 
+Ours is what `photo` and `video` do: the light network corrects how the lights fall. It has learnt from other
+people, clothes, hair and surroundings. Live it is left out unless `--learned` asks for it; that is the second
+pair of lines.
+
 The two limits use the true light map and leave only what a picture does not tell: `times the picture` takes
 the picture's colours for the surface's own, as the application does; `in place of what was there` divides by
 the true light of the picture, so that only highlights and clipped parts are left.
@@ -106,11 +115,11 @@ Where true geometry does worst:
 
 
 def strip(truth: F32, person: NDArray[np.bool_], relit: dict[str, F32]) -> Image:
-    """A, truth, ours with true geometry and the network's, the baseline, and the errors of these three x 4
-    over the `person` [H,W]. truth: linear; relit: encoded [H,W,3] BGR by METHODS."""
+    """A, truth, SHOWN and their errors x 4 over the `person` [H,W]. truth: linear; relit: encoded [H,W,3] BGR
+    by METHODS."""
     encoded = linear_to_srgb(truth).astype(np.float32)
-    errors = [np.abs(relit[name] - encoded) * 4 * person[..., None] for name in (TRUE, NETWORK, PLAIN_TRUE)]
-    cells = [relit[BEFORE], encoded, relit[TRUE], relit[NETWORK], relit[PLAIN_TRUE], *errors]
+    errors = [np.abs(relit[name] - encoded) * 4 * person[..., None] for name in SHOWN]
+    cells = [relit[BEFORE], encoded, *(relit[name] for name in SHOWN), *errors]
     return np.rint(np.clip(np.hstack(cells), 0, 1) * 255).astype(np.uint8)
 
 
@@ -121,7 +130,7 @@ def write_sheet(path: Path, rows: list[Row], strips: list[Image], count: int = 1
     for k in order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]:
         line, row = strips[k].copy(), rows[k]
         width = line.shape[1] // 8
-        for cell, name in ((0, None), (2, TRUE), (3, NETWORK), (4, PLAIN_TRUE)):
+        for cell, name in ((0, None), *enumerate(SHOWN, 2)):
             text = f"{row.whole[name]:.1f} dB" if name else f"{row.key} {row.about['kind']}"
             cv2.putText(line, text, (cell * width + 6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3)
             cv2.putText(line, text, (cell * width + 6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255,) * 3, 1)

@@ -19,7 +19,7 @@ from ..core.settings import Settings, parse_size
 from ..core.stages import Estimator, Source
 from ..core.stats import Stats
 from ..files import check_target, refuse_same, write_whole
-from ..geometry import open_estimator
+from ..geometry import light_net, open_estimator
 from ..pipeline import Pipeline
 from ..relighter import look_of
 from ..shade import ways
@@ -66,7 +66,7 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
     with ExitStack() as stack:
         estimator = open_estimator(settings.engine, live=True)
         stack.callback(estimator.close)
-        shader = OpenGLShader()
+        shader = OpenGLShader(light_net=light_net.LightNet)
         stack.callback(shader.close)
         source = _TimedSource(open_source(spec, size=size, pace=False))
         look = look_of(settings)

@@ -12,11 +12,12 @@ from ..relighter import look_of
 
 def engines(action: str, name: str | None) -> int:
     from ..core.settings import CARDS
-    from ..geometry import network
+    from ..geometry import light_net, network
     from .engines import backends
 
     if action == "info":
-        found = network.find_network(name or network.DEFAULT)
+        own = light_net.shipped()
+        found = network.find_network(str(own) if name == own.stem else name or network.DEFAULT)
         network.verify(found)
         card = network.card_text(found).rstrip()
         print(f"file = {found.path}\n{card}")
@@ -26,6 +27,9 @@ def engines(action: str, name: str | None) -> int:
         mark = "*" if item.name == network.DEFAULT else " "
         print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
         _print_ways(backends(item), 18)
+    light = network.find_network(str(light_net.shipped()))
+    size, about = light.path.stat().st_size / 1e6, light.card.get("description", "")
+    print(f"  {light.name:16} {size:5.1f} MB  {about}: photo, video, and live with --learned 1")
     _imported()
     print(f"`--engine auto` takes the first of tensorrt, {', '.join(CARDS[1:])} that works, else onnx;")
     print("live, on a processor that computes in bfloat16, openvino before onnx")

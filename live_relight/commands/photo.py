@@ -36,7 +36,7 @@ def photo(source: Path, target: Path, settings: Settings, maps: Path | None) -> 
     jobs = folder_jobs(source, target, maps) if found == "a folder" else [_single_job(source, target, maps)]
     for job in jobs:
         _check(job)
-    with Relighter(settings) as relighter:
+    with Relighter(settings, learned=1.0) as relighter:
         say_notes(relighter.look, settings)
         if found == "a folder":
             make_folder(target)

@@ -36,7 +36,7 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         # Not through `open_source`: here IN is a file, whatever its name.
         clip = VideoSource(source, Fit(), pace=False)
         stack.callback(clip.close)
-        relighter = stack.enter_context(Relighter(settings))
+        relighter = stack.enter_context(Relighter(settings, learned=1.0))
         say_notes(relighter.look, settings, f"{clip.name} {clip.note}" if clip.note else "")
         there = target.exists()
         sink = FileSink(target, size=clip.size, fps=clip.fps, audio_from=source)

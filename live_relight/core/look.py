@@ -23,6 +23,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "roughness": (0.1, 1.0, "of the surface: 0.1 polished, 1 matt"),
     "softness": (0.0, 1.0, "of skin: how far light spreads under it"),
     "delight": (0.0, 1.0, "how much of the shading that is already there is taken away first"),
+    "learned": (0.0, 1.0, "how far the light network's word on our lights is taken; photo and video: 1"),
     "background_blur": (0.0, 1.0, "0 sharp, 1 as far out of focus as it goes"),
     "fov": (10.0, 150.0, "field of view of the camera, degrees"),
 }
@@ -57,6 +58,9 @@ class Look:
     corrected: float = GENTLE
     """Strength at which our lights are corrected for the shading that is there, at least (core/present.py):
     no option, for measurements."""
+    learned: float | None = None
+    """How far the light network's word on how our lights fall is taken, 0..1 (core/told.py). None: wholly
+    in `photo` and `video`, else not at all."""
     auto: bool = False
     """Key and fill follow the light that the picture has: side, ratio and exposure (core/present.py)."""
     background_blur: float = 0.0

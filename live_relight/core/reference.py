@@ -20,6 +20,7 @@ Colours are in the picture's own order (BGR) throughout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -261,10 +262,13 @@ def relight(
     shelf: Shelf | None = None,
     found: present.Present | None = None,
     sharp: Mask | None = None,
+    correct: tuple[Look, Callable[[Floats, Floats], Floats]] | None = None,
 ) -> Image:
     """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
     (None: at full size); `shelf`: as in `light_map`; `found`: the light that is there; `sharp`: H x W, where
-    the gain is worked out at full size whatever `gain_guide` is."""
+    the gain is worked out at full size whatever `gain_guide` is; `correct`: some of the lights, and
+    what makes a better light map of all of them and of these (h x w x 4: factors, and the share of the light
+    that is there)."""
     if look.untouched:
         return image.copy()
     frame = (image.shape[1], image.shape[0])
@@ -278,6 +282,11 @@ def relight(
     else:
         here, ours = (present.quotient(known, normal, strength) for strength in look.evened)
     factors = factor_map(light, light_guide, look, (here, ours))
+    if correct is not None:
+        some = light_map(geometry, light_guide, correct[0], None, frame, steps, shelf)
+        share = look.ambient * here[..., None]
+        part = np.concatenate([factor_map(some, light_guide, look, (here, ours)), share], axis=-1)
+        factors = correct[1](np.concatenate([factors, share], axis=-1), part)[..., :3]
     if look.background_blur:
         edges = planes.contrast(geometry)
         image = backdrop.defocused(image, geometry, maps[0], edges, look.background_blur)

@@ -46,6 +46,7 @@ class Settings:
     roughness: float | None = None
     softness: float | None = None
     delight: float | None = None
+    learned: float | None = None
     background_blur: float | None = None
     fov: float | None = None
     diffuse: str | None = None

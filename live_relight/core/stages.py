@@ -1,4 +1,4 @@
-"""The four protocols that the pipeline is written against. Each is a few methods and `close`.
+"""The protocols that the pipeline is written against. Each is a few methods and `close`.
 
 `close` may be called twice, from any state, and never raises for a thing already gone.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from . import shadow
-from .frames import Frame, Geometry, Image
+from .frames import Frame, Geometry, Image, Map
+from .lamps import Vector
 from .look import Look
 from .present import Present
 from .temporal import Smoothing
@@ -46,6 +47,26 @@ class Estimator(Protocol):
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         """`image` H x W x 3 uint8 BGR of any size >= 1 x 1. `share`: how much of the usual area to work on,
         0..1; the geometry is that much smaller and comes sooner."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Corrector(Protocol):
+    """What knows better how our lights fall."""
+
+    def correct(
+        self,
+        factors: Map,
+        geometry: Geometry,
+        look: Look,
+        head: Vector,
+        frame: tuple[int, int],
+        strength: float = 1.0,
+    ) -> Map:
+        """A better light map, h x w x 4 float32: factors, and the share of the light that is there
+        (told.lamps_share). `head`: where lamps are placed round; `frame`: (width, height) of the picture;
+        `strength`: how far it goes, 0..1."""
         ...
 
     def close(self) -> None: ...

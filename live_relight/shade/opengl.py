@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import cv2
 import numpy as np
 
-from ..core import reference, shadow
+from ..core import reference, shadow, told
 from ..core.errors import ShaderError
 from ..core.frames import Geometry, Image, Map
+from ..core.lamps import Vector
 from ..core.look import Look
 from ..core.present import Present
 from ..core.projection import head_point
+from ..core.stages import Corrector
 from ..core.temporal import Smoothing
 from ..resize import resized
 from . import guided
@@ -40,9 +43,21 @@ class OpenGLShader:
 
     `refine`, where not `on_grid`: geometry is made ready on the "cpu", on the "card", or as is quicker:
     "measured" in the first frames (ways.py). None: on the CPU with a software driver, else measured.
+
+    `light_net` opens what corrects the light map, when it is first wanted; `learned`: how far it is heard
+    where a look leaves that open, 0..1.
     """
 
-    def __init__(self, on_grid: bool | None = None, refine: str | None = None) -> None:
+    def __init__(
+        self,
+        on_grid: bool | None = None,
+        refine: str | None = None,
+        learned: float = 0.0,
+        light_net: Callable[[], Corrector] | None = None,
+    ) -> None:
+        self._learned, self._open_light_net = learned, light_net
+        self._light_net: Corrector | None = None
+        self._lit: tuple[list[Box], float] = [], 1.0
         self._stack, self._closed = ExitStack(), False
         self._ctx = create_context()
         self._stack.callback(self._ctx.release)
@@ -129,12 +144,18 @@ class OpenGLShader:
             image = defocused(image, geometry, cover, contrast, look.background_blur)
         small = image if of_gain == size else resized(image, of_gain)
         here, light = self._boxes(matte, of_gain, look)
+        self._lit = light if here else [], look.ambient
         out = np.empty(image.shape, np.uint8)
         if not here:
             behind(image, [(0, 0, *size)], look, out)
             return out
         self._passes.write_picture(small, around(here))
-        self._passes.draw_light(light, look, head, steps, present or Present(), mapped)
+
+        def draw(some: Look) -> None:
+            self._passes.draw_light(light, some, head, steps, present or Present(), mapped)
+
+        draw(look)
+        self._ask_light_net(light, geometry, look, head, size, draw)
         self._passes.draw_gain(here, look)
         if self.on_grid:
             self._read_gain(here, look)
@@ -154,8 +175,38 @@ class OpenGLShader:
         if self._ways is not None:
             with self._ctx:
                 self._ways.close()
+        if self._light_net is not None:
+            self._light_net.close()
         self._passes.forget()
         self._stack.close()
+
+    def light_map(self) -> Map:
+        """Of the last picture, h x w x 4: reference.factor_map, and the share of the light that is there;
+        where nobody is, that light alone."""
+        with self._ctx:
+            return self._passes.factors(*self._lit)
+
+    def _ask_light_net(
+        self,
+        boxes: list[Box],
+        geometry: Geometry,
+        look: Look,
+        head: Vector,
+        size: Size,
+        draw: Callable[[Look], None],
+    ) -> None:
+        """Has the light map corrected, where that is wanted. `draw`: draws it for some of the lights."""
+        strength = self._learned if look.learned is None else look.learned
+        some = told.heard(look) if strength and self._open_light_net else None
+        if some is None or self._open_light_net is None:
+            return
+        self._light_net = self._light_net or self._open_light_net()
+        whole = part = self._passes.factors(boxes, look.ambient)
+        if len(some.lights) < len(look.active):
+            draw(some)
+            part = self._passes.factors(boxes, look.ambient)
+        better = self._light_net.correct(part, geometry, some, head, size, strength)
+        self._passes.write_factors(better if part is whole else told.beside(whole, part, better))
 
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Makes it ready and uploads it; returns the matte's plane."""

@@ -147,10 +147,24 @@ class Passes:
             part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
             out[y0:y1, x0:x1] = cv2.cvtColor(part, cv2.COLOR_BGRA2BGR)
 
-    def factors(self) -> Map:
-        """The light map, h x w x 4 float32, where it is drawn on the geometry's grid."""
+    def factors(self, boxes: list[Box] | None = None, ambient: float = 0.0) -> Map:
+        """The light map, h x w x 4 float32: factors, and the share of the light that is there. With `boxes`,
+        what is outside of them is that light alone, `ambient`."""
         light = self.targets["light"]
-        return np.frombuffer(light.read(), np.float32).reshape(light.height, light.width, 4)
+        drawn = np.frombuffer(light.read(), light.dtype.replace("f", "<f"))
+        drawn = drawn.reshape(light.height, light.width, 4).astype(np.float32, copy=False)
+        if boxes is None:
+            return drawn
+        found = np.empty_like(drawn)
+        found[:] = (*[ambient ** (1.0 / reference.GAMMA)] * 3, ambient)
+        for x0, y0, x1, y1 in boxes:
+            found[y0:y1, x0:x1] = drawn[y0:y1, x0:x1]
+        return found
+
+    def write_factors(self, factors: Map) -> None:
+        """Replaces the light map, h x w x 4."""
+        light = self.targets["light"]
+        light.write(np.ascontiguousarray(factors, light.dtype.replace("f", "<f")))
 
     def _apart(self) -> Defines:
         """For what reads the picture and draws at the light map's size, where these are two."""

@@ -1,0 +1,179 @@
+"""Who hears the light network: `photo` and `video`, and whoever asks; not the live pipeline."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from live_relight import relighter as door
+from live_relight.capture.fit import Fit
+from live_relight.capture.video import VideoSource
+from live_relight.cli import main
+from live_relight.core.errors import EstimatorError, LiveRelightError, UsageError
+from live_relight.core.light import Light
+from live_relight.core.settings import Settings, load_settings
+from live_relight.geometry import light_net
+from live_relight.geometry.imported import check_name
+from live_relight.geometry.light_net import LightNet
+from live_relight.relighter import Relighter
+from tests.capture.clips import bars, write_clip
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How far it was heard, time after time."""
+    found: list[float] = []
+
+    class Watched(LightNet):
+        def correct(self, *args, **rest):  # type: ignore[no-untyped-def]
+            found.append(args[5])
+            return super().correct(*args, **rest)
+
+    monkeypatch.setattr(door.light_net, "LightNet", Watched)
+    return found
+
+
+def picture() -> np.ndarray:
+    rng = np.random.default_rng(4)
+    return cv2.GaussianBlur(rng.integers(40, 220, (96, 128, 3)).astype(np.uint8), (5, 5), 0)
+
+
+def photo(folder: Path, name: str, *options: str) -> np.ndarray:
+    cv2.imwrite(str(folder / "in.png"), picture())
+    out = folder / name
+    assert main(["photo", str(folder / "in.png"), str(out), "--engine", "analytic", *options]) == 0
+    return cv2.imread(str(out)).astype(int)
+
+
+def test_a_photo_hears_it_unless_told_otherwise(tmp_path: Path, asked: list[float]) -> None:
+    with_it = photo(tmp_path, "a.png")
+    assert asked == [1.0]
+    without = photo(tmp_path, "b.png", "--learned", "0")
+    half = photo(tmp_path, "c.png", "--learned", "0.5")
+    assert asked == [1.0, 0.5]
+    assert np.abs(with_it - without).max() > 4
+    assert np.abs(with_it - without).mean() > np.abs(half - without).mean() > 0
+
+
+def test_so_does_every_frame_of_a_video(tmp_path: Path, asked: list[float]) -> None:
+    path = write_clip(tmp_path / "in.mp4", [bars(128, 96)] * 3)
+    assert main(["video", str(path), str(tmp_path / "out.mp4"), "--engine", "analytic"]) == 0
+    assert asked == [1.0] * 3
+
+
+def test_a_program_asks_for_it(asked: list[float]) -> None:
+    with Relighter(Settings(engine="analytic")) as relighter:
+        relighter.relight(picture())
+    assert asked == []
+    with Relighter(Settings(engine="analytic", learned=0.7)) as relighter:
+        relighter.relight(picture(), [Light.of("key")])
+        relighter.follow(picture(), 0.0)
+    assert asked == [0.7, 0.7]
+
+
+def test_live_nothing_of_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(light_net, "LightNet", refuse)
+    monkeypatch.setattr(light_net, "check", refuse)
+    words = ["run", "--source", "demo", "--frames", "2", "--engine", "analytic"]
+    assert main([*words, "--sink", "null"]) == 0
+
+
+def test_live_it_is_heard_where_that_is_asked_for(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("learned = 1.0\n")
+    assert load_settings(config).learned == 1.0
+    made = {}
+    for name, more in (("with", ["--config", str(config)]), ("without", [])):
+        words = [
+            "run",
+            "--source",
+            "demo",
+            "--frames",
+            "3",
+            "--engine",
+            "analytic",
+            "--quality",
+            "high",
+            *more,
+        ]
+        assert main([*words, "--sink", f"file:{tmp_path / name}.mp4"]) == 0
+        clip = VideoSource(tmp_path / f"{name}.mp4", Fit(), pace=False)
+        frame = clip.read()
+        clip.close()
+        assert frame is not None
+        made[name] = frame.image.astype(int)
+    assert np.abs(made["with"] - made["without"]).mean() > 0.05
+
+
+def test_a_preset_may_hold_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[float]) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main(["presets", "save", "soft", "--learned", "0.25"]) == 0
+    photo(tmp_path, "a.png", "--preset", "soft")
+    assert asked == [0.25]
+
+
+def test_it_is_listed_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["engines", "info", "light"]) == 0
+    assert "corrects how lights fall" in capsys.readouterr().out
+
+
+def test_a_damaged_one_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = light_net.shipped()
+    bad = tmp_path / "light.onnx"
+    bad.write_bytes(real.read_bytes()[:-1] + b"x")
+    bad.with_suffix(".toml").write_text(real.with_suffix(".toml").read_text())
+    with pytest.raises(EstimatorError, match="differs from its card"):
+        LightNet(bad)
+
+
+def test_out_of_range_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), picture())
+    assert main(["photo", str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--learned", "1.5"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "learned" in said
+    assert not (tmp_path / "b.png").exists()
+    for wrong in (5.0, -1.0, float("nan")):
+        with pytest.raises(LiveRelightError, match="learned"):
+            Relighter(learned=wrong)
+
+
+def test_a_missing_one_is_said_before_anything_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(light_net, "shipped", lambda: tmp_path / "light.onnx")
+    words = ["run", "--source", "demo", "--sink", f"file:{tmp_path / 'a.mp4'}", "--engine", "analytic"]
+    assert main([*words, "--frames", "2", "--learned", "1"]) != 0
+    assert "light.onnx" in capsys.readouterr().err
+    assert not (tmp_path / "a.mp4").exists()
+    assert main([*words, "--frames", "2"]) == 0
+
+
+def test_its_session_ends_with_the_relighter(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = list[bool]()
+    real = LightNet.close
+    monkeypatch.setattr(LightNet, "close", lambda self: (real(self), closed.append(True))[1])
+    with Relighter(Settings(engine="analytic"), learned=1.0) as relighter:
+        relighter.relight(picture())
+        assert closed == []
+    assert closed == [True]
+
+
+def test_onnx_runtime_is_not_needed_to_start() -> None:
+    words = "import sys; sys.modules['onnxruntime'] = None; from live_relight.cli import main; "
+    line = words + "sys.exit(main(['presets', 'list']))"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_imported_network_may_have_its_name() -> None:
+    with pytest.raises(UsageError, match="light"):
+        check_name("light")
