@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found: list[float] = []
 
     class Watched(LightNet):
-        def correct(self, *args, **rest):  # type: ignore[no-untyped-def]
+        def correct(self, *args, **rest):
             found.append(args[5])
             return super().correct(*args, **rest)
 

@@ -44,10 +44,10 @@ def network(path: Path, slope: float, constant: float = 0.0) -> Path:
 class Watched:
     """A session, and the (width, height) it was asked at."""
 
-    def __init__(self, session) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, session) -> None:
         self.session, self.size = session, (0, 0)
 
-    def run(self, outputs, given):  # type: ignore[no-untyped-def]
+    def run(self, outputs, given):
         self.size = given["features"].shape[:1:-1]
         return self.session.run(outputs, given)
 
