@@ -17,8 +17,8 @@ from .capture import NotedSource, endless, open_source
 from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
-from .core.errors import LiveRelightError, UsageError
-from .core.governor import GRID_RUNGS
+from .core.errors import EstimatorError, LiveRelightError, UsageError
+from .core.governor import GRID_RUNGS, LEARNED
 from .core.lamps import crowded
 from .core.look import Look
 from .core.settings import Settings, parse_size
@@ -139,9 +139,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         # Slow to start and independent of the camera: a wrong engine is said before a camera lights up.
         estimator = open_estimator(settings.engine, say=say.say, live=not all(map(file_of, settings.sink)))
         stack.callback(estimator.close)
-        if controls.look().learned:
-            light_net.check()
-        shader = OpenGLShader(light_net=light_net.LightNet)
+        learns = _learns(controls.look(), settings.quality, say)
+        shader = OpenGLShader(light_net=light_net.live)
         stack.callback(shader.close)
         source = _open_source(settings, watched)
         stack.callback(source.close)
@@ -153,10 +152,12 @@ def run(settings: Settings, options: RunOptions) -> int:
         if crowd := crowded(controls.look()):
             say.say(f"light   {crowd}")
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
-        _rehearse(shader, estimator, controls.look(), source.size, settings.quality, say)
+        _rehearse(shader, estimator, controls.look(), source.size, settings.quality, learns, say)
         grabber = Grabber(source, latest_only=source.live or watched)  # which plays from now on
         stack.callback(grabber.close)
-        pipeline = Pipeline(estimator, shader, sinks, controls.look, settings.smoothing, settings.quality)
+        pipeline = Pipeline(
+            estimator, shader, sinks, controls.look, settings.smoothing, settings.quality, learns
+        )
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         problems = Problems(pipeline, writer, say.say)
@@ -177,16 +178,34 @@ def run(settings: Settings, options: RunOptions) -> int:
     return STOPPED if state.arrived else 0
 
 
+def _learns(look: Look, quality: str, say: terminal.StatusLine) -> bool:
+    """Whether the light network may be heard where there is room for it. Raises EstimatorError where it is
+    asked for and not whole; where it is not asked for it is gone without."""
+    open_to_it = look.learned is None and quality == "auto"
+    try:
+        if look.learned or open_to_it:
+            light_net.check(light_net.shipped(light_net.LIVE))
+    except EstimatorError as error:
+        if look.learned:
+            raise
+        say.say(f"light   without the light network: {error}")
+        return False
+    return open_to_it
+
+
 def _rehearse(
     shader: OpenGLShader,
     estimator: Estimator,
     look: Look,
     size: tuple[int, int],
     quality: str,
+    learns: bool,
     say: terminal.StatusLine,
 ) -> None:
     start = time.monotonic()
     levels = GRID_RUNGS[::-1] if quality == "auto" else (quality,)
+    if learns:
+        levels = (*levels, LEARNED)
     with suppress(LiveRelightError):  # the first frame meets it again, where it is told
         rehearse(shader, estimator, [look, *presets.shipped_looks()], size, levels)
     if (took := time.monotonic() - start) > LONG:

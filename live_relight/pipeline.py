@@ -48,7 +48,10 @@ class Pipeline:
         look: Callable[[], Look],
         smoothing: temporal.Smoothing,
         quality: str = "high",
+        learns: bool = False,
     ) -> None:
+        """`quality`: a level, or "auto"; `learns`: where that is governed, and a look leaves it open, the
+        shader's light network is heard while there is room for it."""
         self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
         self._look, self._smoothing = look, smoothing
         self._state: temporal.TemporalState | None = None
@@ -58,6 +61,7 @@ class Pipeline:
         self._presence = presence.PresenceState()
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
+        self._learns, self._heard = learns and self._governed, 0.0
         self._last: Frame | None = None
         self.stats = Stats()
         self.lost: list[SinkError] = []
@@ -67,6 +71,14 @@ class Pipeline:
     def quality(self) -> str:
         """The level that is worked at now."""
         return self._governor.level
+
+    def _hearing(self, look: Look, time: float) -> Look:
+        """The look, with how far the light network is heard in the frame of a time where that is open."""
+        if not self._learns or look.learned is not None:
+            return look
+        passed = time - self._last.time if self._last else 0.0
+        self._heard = governor.heard(self._heard, self.quality, passed)
+        return replace(look, learned=self._heard)
 
     def process(self, frame: Frame, marks: dict[str, float]) -> Frame:
         """One frame through; `marks` receives the seconds of each stage."""
@@ -92,7 +104,9 @@ class Pipeline:
             self._found = present.fit(steady)
         self._there = step(self._there, self._found, frame.time)
         self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
-        look = presence.faded(arrange(look, self._there), self._presence.share or 0.0)
+        look = presence.faded(
+            arrange(self._hearing(look, frame.time), self._there), self._presence.share or 0.0
+        )
         smooth = time.perf_counter()
         steps = governor.shadow_steps(self.quality, card=self._shader.coarsens)
         fine = self.quality in governor.FINE
@@ -156,4 +170,6 @@ class Pipeline:
         interval = (frame.time - last.time) / (frame.index - last.index)
         if interval > 0:
             rungs = governor.RUNGS if self._shader.coarsens else governor.GRID_RUNGS
+            if self._learns:
+                rungs = (*rungs, governor.LEARNED)
             self._governor = governor.step(self._governor, now, busy, interval, rungs)

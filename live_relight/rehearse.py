@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .core.governor import FINE, SHARES
+from .core.governor import FINE, LEARNED, SHARES
 from .core.look import Look
 from .core.present import Present
 from .core.stages import Estimator
@@ -21,7 +21,7 @@ def rehearse(
     shader: OpenGLShader, estimator: Estimator, looks: Sequence[Look], size: Size, levels: Sequence[str]
 ) -> None:
     """Pictures of `size` (width, height) of a made-up scene, a ball before the camera: every look at each of
-    the quality `levels`, the first look at the first level with each light turned off as well.
+    the quality `levels`, the first look at the first level and at `learned` with each light turned off too.
 
     Where OpenGL runs on the processor this takes from the first press of a key the 0.1 to 1 second that it
     would stop the picture for (Mesa keeps what it compiled on disk: the first time on a machine). A card,
@@ -32,15 +32,19 @@ def rehearse(
     if not shader.on_grid:
         return
     image = np.full((size[1], size[0], 3), 128, np.uint8)
-    done: set[tuple[Size, bool]] = set()
+    done: set[tuple[Size, bool, float | None]] = set()
     for level in levels:
-        geometry = sphere(estimator.estimate(image, SHARES[level]).size)
-        if (geometry.size, level in FINE) in done:  # 'lean' is 'high' with fewer steps
+        geometry, learned = sphere(estimator.estimate(image, SHARES[level]).size), float(level == LEARNED)
+        if (geometry.size, level in FINE, learned) in done:  # 'lean' is 'high' with fewer steps
             continue
-        more = [] if done else [other for look in looks[:1] for other in turned(look)]
-        done.add((geometry.size, level in FINE))
+        first = level in (levels[0], LEARNED)
+        more = [other for look in looks[:1] for other in turned(look)] if first else []
+        done.add((geometry.size, level in FINE, learned))
         for look in dict.fromkeys([*looks, *more]):
-            shader.shade(image, geometry, look, present=Present(), fine=level in FINE)
+            if learned and look.learned is None:  # on its way there and back lights are drawn in two parts
+                shader.shade(image, geometry, replace(look, learned=learned), present=Present())
+            else:
+                shader.shade(image, geometry, look, present=Present(), fine=level in FINE)
 
 
 def turned(look: Look) -> list[Look]:

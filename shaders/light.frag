@@ -33,6 +33,8 @@ uniform vec2 evened;          // how much of it is evened out: of what is there,
 in vec2 uv;
 out vec4 factor;
 
+const float RIM = 2.0;  // from the silhouette to where a rim light ends, texels of `softened`
+
 vec3 p, n, soft, view;
 vec3 total = vec3(0.0);
 float shine = 0.0;
@@ -78,15 +80,19 @@ void spot_lamp(int i, float seen) {
     near_lamp(i, n, soft, seen * beam * beam * (3.0 - 2.0 * beam));
 }
 
-void rim_lamp(int i, float seen) {
-    // Outward at the silhouette, where alpha falls; a network's normals hardly turn away there.
-    vec2 texel = 1.0 / vec2(textureSize(softened, 0));
+void rim_lamp(int i, float seen, float narrow) {
+    // Bent outward at the silhouette, where alpha falls; a network's normals hardly turn away there.
+    vec2 texel = RIM / vec2(textureSize(softened, 0));
     vec2 x = vec2(texel.x, 0.0), y = vec2(0.0, texel.y);
-    vec3 outward = unit(vec3(texture(softened, uv - x).w - texture(softened, uv + x).w,
-                             texture(softened, uv + y).w - texture(softened, uv - y).w, 0.0));
-    float bend = clamp(2.0 - 2.0 * texture(softened, uv).w, 0.0, 1.0);
+    float right = texture(softened, uv + x).w, left = texture(softened, uv - x).w;
+    float below = texture(softened, uv + y).w, above = texture(softened, uv - y).w;
+    vec3 outward = unit(vec3(left - right, below - above, 0.0));
+    float bend = clamp(2.0 - 0.5 * (right + left + below + above), 0.0, 1.0);
+    // Without a shadow of its own along the silhouette alone: noses face sideways too.
+    float turned = clamp(2.0 - 2.0 * dot(n, view), 0.0, 1.0);
+    float band = mix(1.0, bend * bend * (3.0 - 2.0 * bend) * turned, narrow);
     // Both alike: bent apart from each other they would take the light's red away.
-    near_lamp(i, unit(n * (1.0 - bend) + outward * bend), unit(soft * (1.0 - bend) + outward * bend), seen);
+    near_lamp(i, unit(n * (1.0 - bend) + outward * bend), unit(soft * (1.0 - bend) + outward * bend), seen * band);
 }
 
 void hemisphere_lamp(int i, float seen) {

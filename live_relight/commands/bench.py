@@ -66,7 +66,7 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
     with ExitStack() as stack:
         estimator = open_estimator(settings.engine, live=True)
         stack.callback(estimator.close)
-        shader = OpenGLShader(light_net=light_net.LightNet)
+        shader = OpenGLShader(light_net=light_net.live)
         stack.callback(shader.close)
         source = _TimedSource(open_source(spec, size=size, pace=False))
         look = look_of(settings)

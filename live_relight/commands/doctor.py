@@ -118,8 +118,7 @@ def _opengl() -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
-    from ..geometry import open_estimator
-    from ..geometry.light_net import check
+    from ..geometry import light_net, open_estimator
     from ..geometry.network import DEFAULT, list_networks, verify
     from ..geometry.race import PASSED_OVER
 
@@ -127,9 +126,10 @@ def _engines() -> Iterator[Finding]:
         verify(network)
         mark = " (default)" if network.name == DEFAULT else ""
         yield Finding("ok", "network", f"{network.name}{mark}, {network.path.stat().st_size / 1e6:.1f} MB")
-    light = check()
-    size = light.path.stat().st_size / 1e6
-    yield Finding("ok", "network", f"{light.name} (how light falls), {size:.1f} MB")
+    for name in (light_net.NAME, light_net.LIVE):
+        light = light_net.check(light_net.shipped(name))
+        size = light.path.stat().st_size / 1e6
+        yield Finding("ok", "network", f"{light.name} (how light falls), {size:.1f} MB")
     lines: list[str] = []
     notes: list[str] = []
     estimator = open_estimator("auto", say=lines.append, note=notes.append, live=True)

@@ -16,8 +16,9 @@ def engines(action: str, name: str | None) -> int:
     from .engines import backends
 
     if action == "info":
-        own = light_net.shipped()
-        found = network.find_network(str(own) if name == own.stem else name or network.DEFAULT)
+        wanted = name or network.DEFAULT
+        own = wanted in (light_net.NAME, light_net.LIVE)
+        found = network.find_network(str(light_net.shipped(wanted)) if own else wanted)
         network.verify(found)
         card = network.card_text(found).rstrip()
         print(f"file = {found.path}\n{card}")
@@ -27,9 +28,10 @@ def engines(action: str, name: str | None) -> int:
         mark = "*" if item.name == network.DEFAULT else " "
         print(f"{mark} {item.name:16} {size:5.1f} MB  {item.card.get('description', '')}")
         _print_ways(backends(item), 18)
-    light = network.find_network(str(light_net.shipped()))
-    size, about = light.path.stat().st_size / 1e6, light.card.get("description", "")
-    print(f"  {light.name:16} {size:5.1f} MB  {about}: photo, video, and live with --learned 1")
+    for name, use in ((light_net.NAME, "photo, video"), (light_net.LIVE, "live, where there is room for it")):
+        light = network.find_network(str(light_net.shipped(name)))
+        size, about = light.path.stat().st_size / 1e6, light.card.get("description", "")
+        print(f"  {light.name:16} {size:5.1f} MB  {about}: {use}")
     _imported()
     print(f"`--engine auto` takes the first of tensorrt, {', '.join(CARDS[1:])} that works, else onnx;")
     print("live, on a processor that computes in bfloat16, openvino before onnx")

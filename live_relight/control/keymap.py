@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import LiveRelightError
+from ..core.governor import LEARNED
 from ..core.lamps import SHADOWLESS, crowded
 from ..core.look import NUMBERS, Look
 
@@ -220,7 +221,7 @@ def status_line(
     quality: str = "high",
     width: int | None = None,
 ) -> str:
-    """One line: preset, the chosen light, speed; quality where it is not the highest. `latency` seconds, 0 =
+    """One line: preset, the chosen light, speed; quality where it is not `high`. `latency` seconds, 0 =
     unknown. `width`: characters there are; what matters least is left out for them, the preset first."""
     found = _chosen(state)
     room = f"room {state.look.ambient:.2f}"
@@ -233,7 +234,7 @@ def status_line(
         (f"{fps:.1f} fps", 3),
         (f"{latency * 1e3:.0f} ms" if latency else "", 1),
         (f"{dropped} dropped" if dropped else "", 2),
-        (f"quality {quality}" if quality != "high" else "", 3),
+        ({"high": "", LEARNED: "learned light"}.get(quality, f"quality {quality}"), 3),
         (state.message, 6),
     ]
     parts = [part for part in parts if part[0]]

@@ -20,13 +20,15 @@ RUNGS = ("low", "medium", "coarse", "lean", "high")
 smaller light map."""
 GRID_RUNGS = ("low", "medium", "lean", "high")
 """The same where the light map is on the network's grid."""
-SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0}
+LEARNED = "learned"
+"""Above them all, where there is room for it: 'high', and the light network is heard."""
+SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS}
+STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS, LEARNED: shadow.STEPS}
 """Steps a shadow is marched in; a card takes more at `high` (`shadow_steps`)."""
-FINE = ("lean", "high")
+FINE = ("lean", "high", LEARNED)
 """Levels with a light map at the picture's size on a card; without one, with the person's edge at it."""
-COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0}
+COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0, LEARNED: 1.3}
 """What a frame takes at a level, as a share of `high` (docs/performance.md; 'coarse', which only a card has,
 is put between its neighbours)."""
 
@@ -40,11 +42,19 @@ PATIENCE, LONGEST = 8.0, 120.0
 """Seconds of room before a climb, at first and at most."""
 MEMORY = 1.0
 """Seconds over which load is averaged."""
+FADE = 1.0
+"""Seconds in which the light network comes and goes: nobody is to see the light jump."""
+
+
+def heard(share: float, level: str, seconds: float) -> float:
+    """How far the light network is heard, 0..1, `seconds` after it was by `share`, at a level."""
+    way = max(seconds, 0.0) / FADE
+    return min(share + way, 1.0) if level == LEARNED else max(share - way, 0.0)
 
 
 def shadow_steps(level: str, card: bool) -> int:
     """Steps a shadow is marched in at a level, with a card that draws or without."""
-    return shadow.MOST_STEPS if card and level == "high" else STEPS[level]
+    return shadow.MOST_STEPS if card and level in ("high", LEARNED) else STEPS[level]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ def step(
     state: GovernorState, now: float, busy: float, interval: float, rungs: tuple[str, ...] = RUNGS
 ) -> GovernorState:
     """One frame further. `busy`: seconds it took; `interval`: seconds from frame to frame, as the source
-    gives them; `rungs`: RUNGS or GRID_RUNGS. The argument is not changed."""
+    gives them; `rungs`: RUNGS or GRID_RUNGS, with LEARNED on top or without. The argument is not changed."""
     load = min(busy / max(interval, 1e-6), 4.0)
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing

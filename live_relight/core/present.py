@@ -141,11 +141,9 @@ def fit(geometry: Geometry) -> Present | None:
     logs = np.log(colour + np.float32(1e-3))
     ratios = logs[:, 2::-2] - logs[:, 1:2]
     found = _face(solid, usable, normal[:, 2], luma, ratios)
-    if found is None:
-        return None
+    if found is None or np.count_nonzero(found[usable] > SKIN) < LEAST:
+        return _blinding(solid, burnt, luma, scene)
     skin, blown = found[usable], found[burnt]
-    if np.count_nonzero(skin > SKIN) < LEAST:
-        return None
     n = normal[usable] / length[usable, None]
     terms, level, agreed = _solve(n, luma[usable], skin, ratios[usable])
     # What burnt out was left out of the fit; the face is as bright as all of it.
@@ -154,6 +152,18 @@ def fit(geometry: Geometry) -> Present | None:
     enough = float(np.clip((seen - LEAST / 2) / (4.0 * LEAST), 0.05, 1.0))
     made = Present(tuple(float(v) for v in terms), min(level, 1.0), scene, math.sqrt(enough * agreed))
     return made if all(map(math.isfinite, (*made.terms, made.level, made.confidence))) else None
+
+
+def _blinding(solid: Floats, burnt: Floats, luma: Floats, scene: float) -> Present | None:
+    """Where a face is too bright to be fitted on: even light, of which there is too much. None where that is
+    not the reason."""
+    row, _ = np.nonzero(solid)
+    if not len(row):
+        return None
+    lost = burnt & (row < _chin(solid, int(row[0]), int(row[-1]) + 1))
+    if np.count_nonzero(lost) < LEAST:
+        return None
+    return Present(level=min(float(luma[lost].mean()), 1.0), scene=scene, confidence=1.0)
 
 
 def _cells(geometry: Geometry) -> tuple[Floats, Floats, Floats]:

@@ -20,7 +20,7 @@ Colours are in the picture's own order (BGR) throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,8 @@ DARKEST = 0.04
 MAX_FALLOFF = 4.0
 F0 = 0.04
 """Share that skin and cloth reflect of what comes straight at them."""
+RIM = 2.0
+"""From the silhouette to where a rim light ends, places of planes.softened (a fiftieth of the width)."""
 SKY = 0.5
 """A hemisphere is this much brighter from its direction than from the side, and as much darker from below."""
 
@@ -63,6 +65,8 @@ class Surface:
     """The normal bent outward at the silhouette, unit."""
     soft_edged: Floats
     """The same of `soft`: bent apart from each other they would take a rim light's red away."""
+    band: Floats
+    """How near the silhouette is and how far the surface turns away toward it, 0..1."""
     view: Floats
     """Unit vector toward the camera."""
 
@@ -85,13 +89,15 @@ def surface(
     rows, columns = softened.shape[:2]
     beside = [
         shadow.sample_at(softened, u + dx / columns, v + dy / rows)[..., 3]
-        for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))
+        for dx, dy in ((RIM, 0), (-RIM, 0), (0, RIM), (0, -RIM))
     ]
     out = np.stack([beside[1] - beside[0], beside[2] - beside[3], np.zeros((h, w))], axis=-1)
-    bend = np.clip(2.0 - 2.0 * soft[..., 3:], 0.0, 1.0)
+    bend = np.clip(2.0 - 0.5 * np.sum(beside, axis=0)[..., None], 0.0, 1.0)
     under, out = _unit(soft[..., :3]), _unit(out) * bend
     edged, soft_edged = (_unit(v * (1.0 - bend) + out) for v in (n, under))
-    return Surface(p, n, under, edged, soft_edged, _unit(-p))
+    view, t = _unit(-p), bend[..., 0]
+    band = t * t * (3.0 - 2.0 * t) * np.clip(2.0 - 2.0 * (n * view).sum(axis=-1), 0.0, 1.0)
+    return Surface(p, n, under, edged, soft_edged, band, view)
 
 
 def light_map(
@@ -175,6 +181,8 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
         beam = np.clip((-(toward @ np.asarray(lamp.axis)) - lamp.cone[0]) * lamp.cone[1], 0.0, 1.0)
         fall = fall * beam * beam * (3.0 - 2.0 * beam)
     rim = lamp.mode == "rim"
+    if rim and lamp.slot < 0:  # along the silhouette alone: noses face sideways too
+        fall = fall * there.band
     normal, under = (there.edged, there.soft_edged) if rim else (there.normal, there.soft)
     cosine, soft = (normal * toward).sum(axis=-1), (under * toward).sum(axis=-1)
     mixed = cosine[..., None] + (soft - cosine)[..., None] * (look.softness * brdf.SCATTER)
@@ -262,18 +270,17 @@ def relight(
     shelf: Shelf | None = None,
     found: present.Present | None = None,
     sharp: Mask | None = None,
-    correct: tuple[Look, Callable[[Floats, Floats], Floats]] | None = None,
+    correct: tuple[Sequence[Look], Callable[..., Floats]] | None = None,
 ) -> Image:
     """The whole pass. `light_guide`, `gain_guide`: the picture at the sizes of the light map and the gain
     (None: at full size); `shelf`: as in `light_map`; `found`: the light that is there; `sharp`: H x W, where
-    the gain is worked out at full size whatever `gain_guide` is; `correct`: some of the lights, and
-    what makes a better light map of all of them and of these (h x w x 4: factors, and the share of the light
-    that is there)."""
+    the gain is worked out at full size whatever `gain_guide` is; `correct`: looks with
+    some of the lights each, and what makes the light map out of theirs (h x w x 4: factors, and the share of
+    the light that is there)."""
     if look.untouched:
         return image.copy()
     frame = (image.shape[1], image.shape[0])
     maps = planes.coefficients(geometry)
-    light = light_map(geometry, light_guide, look, None, frame, steps, shelf)
     normal = surface(maps, planes.softened(geometry), light_guide, look, frame).normal
     known = found or present.Present()
     if geometry.shading is not None:
@@ -281,12 +288,16 @@ def relight(
         here, ours = (present.evened(stops, strength) for strength in look.evened)
     else:
         here, ours = (present.quotient(known, normal, strength) for strength in look.evened)
-    factors = factor_map(light, light_guide, look, (here, ours))
-    if correct is not None:
-        some = light_map(geometry, light_guide, correct[0], None, frame, steps, shelf)
-        share = look.ambient * here[..., None]
-        part = np.concatenate([factor_map(some, light_guide, look, (here, ours)), share], axis=-1)
-        factors = correct[1](np.concatenate([factors, share], axis=-1), part)[..., :3]
+    if correct is None:
+        light = light_map(geometry, light_guide, look, None, frame, steps, shelf)
+        factors = factor_map(light, light_guide, look, (here, ours))
+    else:
+        share, maps_of = look.ambient * here[..., None], []
+        for some in correct[0]:
+            light = light_map(geometry, light_guide, some, None, frame, steps, shelf)
+            part = factor_map(light, light_guide, look, (here, ours))
+            maps_of.append(np.concatenate([part, share], axis=-1))
+        factors = correct[1](*maps_of)[..., :3]
     if look.background_blur:
         edges = planes.contrast(geometry)
         image = backdrop.defocused(image, geometry, maps[0], edges, look.background_blur)

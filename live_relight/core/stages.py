@@ -55,18 +55,19 @@ class Estimator(Protocol):
 class Corrector(Protocol):
     """What knows better how our lights fall."""
 
-    def correct(
-        self,
-        factors: Map,
-        geometry: Geometry,
-        look: Look,
-        head: Vector,
-        frame: tuple[int, int],
-        strength: float = 1.0,
+    def size(self, frame: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) that it works at for a picture of (width, height)."""
+        ...
+
+    def stops(
+        self, factors: Map, geometry: Geometry, look: Look, head: Vector, frame: tuple[int, int]
     ) -> Map:
-        """A better light map, h x w x 4 float32: factors, and the share of the light that is there
-        (told.lamps_share). `head`: where lamps are placed round; `frame`: (width, height) of the picture;
-        `strength`: how far it goes, 0..1."""
+        """h x w x 2 float32 of its own size: by how many stops (log2) the light of our lamps is more or less,
+        and how much may come there (told.corrected).
+
+        factors: h x w x 4, the light map of `look` at its own size: factors, and the share of the light
+        that is there (told.lamps_share). `look` has lights of told.HEARD alone. `head`: where lamps are
+        placed round; `frame`: (width, height) of the picture."""
         ...
 
     def close(self) -> None: ...

@@ -40,12 +40,17 @@ def heard(look: Look) -> Look | None:
     return some if some.lights else None
 
 
-def beside(whole: Floats, part: Floats, better: Floats) -> Floats:
-    """h x w x 4: `better` in place of `part` in `whole`, light maps all (h x w x 4): the light of all lights,
-    of some of them, and of these corrected."""
-    rest = np.maximum(np.maximum(whole[..., :3], 0.0) ** GAMMA - np.maximum(part[..., :3], 0.0) ** GAMMA, 0.0)
-    light = (np.maximum(better[..., :3], 0.0) ** GAMMA + rest) ** (1.0 / GAMMA)
-    return np.concatenate([light, whole[..., 3:]], axis=-1)
+def others(look: Look) -> Look | None:
+    """The look with the lights alone that it does not correct; None where there are none of them."""
+    rest = replace(look, lights=tuple(light for light in look.active if light.kind not in HEARD))
+    return rest if rest.lights else None
+
+
+def beside(better: Floats, rest: Floats) -> Floats:
+    """h x w x 4: the light map of some lamps, `better`, with what other lamps add in `rest`, their light map
+    (h x w x 4 each, as in `lamps_share`)."""
+    light = np.maximum(better[..., :3], 0.0) ** GAMMA + lamps_share(rest)
+    return np.concatenate([light ** (1.0 / GAMMA), better[..., 3:]], axis=-1)
 
 
 def arriving(
@@ -128,9 +133,10 @@ def _stops(light: Floats) -> Floats:
 
 
 def corrected(factors: Floats, stops: Floats, much: Floats) -> Floats:
-    """h x w x 3: `factors` (h x w x 4) with the lamps' share changed by `stops` (h x w, log2). much: h x w,
+    """h x w x 4: `factors` (h x w x 4) with the lamps' share changed by `stops` (h x w, log2). much: h x w,
     how much light may come there (length of `arriving`): where a shadow is wrong there is nothing to
     multiply, so the change is of the light and a little of `much`, and that is taken off again."""
     stray, times = (STRAY * much)[..., None], np.exp2(stops)[..., None]
     light = np.maximum((lamps_share(factors) + stray) * times - stray, 0.0)
-    return np.asarray((factors[..., 3:] + light) ** (1.0 / GAMMA), np.float32)
+    there = factors[..., 3:]
+    return np.concatenate([(there + light) ** (1.0 / GAMMA), there], axis=-1).astype(np.float32)

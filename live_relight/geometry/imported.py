@@ -13,7 +13,7 @@ from ..core.paths import own_folder, reason
 from ..core.toml import read_toml
 from ..files import make_folder, write_whole
 from .foreign import Card, parse
-from .light_net import NAME
+from .light_net import LIVE, NAME
 from .network import Network, list_networks
 
 LARGEST = 2_000_000_000
@@ -90,7 +90,7 @@ def check_name(name: str) -> str:
     """Raises UsageError where a network cannot be called so."""
     if not re.fullmatch(r"[\w\-.]{1,60}", name) or name.startswith(".") or name.endswith((".onnx", ".toml")):
         raise UsageError("--name", f"'{name}'", "letters, digits, - _ and ., at most 60")
-    if name in {NAME, *(network.name for network in list_networks())}:
+    if name in {NAME, LIVE, *(network.name for network in list_networks())}:
         raise UsageError("--name", f"'{name}'", "a name that no shipped network has")
     return name
 

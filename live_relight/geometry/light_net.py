@@ -1,8 +1,8 @@
-"""The light network through ONNX Runtime: a light map in, a better one out."""
+"""The light network through ONNX Runtime: a light map in, a better one's difference out."""
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,30 @@ import numpy.typing as npt
 from ..assets import folder
 from ..core import told
 from ..core.frames import Geometry
-from ..core.lamps import Vector, lamps
+from ..core.lamps import Lamp, Vector, lamps
 from ..core.look import Look
+from ..core.planes import LUMA
 from ..core.projection import half_tangents
-from ..core.reference import GAMMA
+from ..core.reference import GAMMA, MAX_FALLOFF
 from ..resize import resized
 from .network import Network, find_network, input_size, verify
 
 Floats = npt.NDArray[Any]
+Size = tuple[int, int]
 
 PIXELS, STRIDE = 256 * 144, 16
-"""Area of its input, and what its sides are multiples of."""
+"""Area of its input where the card does not say, and what its sides are multiples of."""
 MOST = 1e3
 """Factor on encoded values at which light ends."""
 
 
-NAME = "light"
+NAME, LIVE = "light", "light-live"
+"""For single pictures and clips, and the smaller one that keeps up with a camera."""
 
 
-def shipped() -> Path:
-    """The light network that comes with the program."""
-    return folder("engines") / NAME / f"{NAME}.onnx"
+def shipped(name: str = NAME) -> Path:
+    """A light network that comes with the program."""
+    return folder("engines") / "light" / f"{name}.onnx"
 
 
 def check(path: Path | None = None) -> Network:
@@ -41,6 +44,11 @@ def check(path: Path | None = None) -> Network:
     found = find_network(str(path or shipped()))
     verify(found)
     return found
+
+
+def live() -> LightNet:
+    """The one that keeps up with a camera."""
+    return LightNet(shipped(LIVE))
 
 
 class LightNet:
@@ -51,60 +59,94 @@ class LightNet:
         from .providers import open_session  # loads ONNX Runtime, which not everybody needs
 
         found = check(path)
+        self._pixels = int(found.card.get("pixels", PIXELS))
         self._session: Any = open_session(found.path, f"network {found.path}", threads)
 
     def close(self) -> None:
         """Frees it. For good."""
         self._session = None
 
-    def correct(
-        self,
-        factors: Floats,
-        geometry: Geometry,
-        look: Look,
-        head: Vector,
-        frame: tuple[int, int],
-        strength: float = 1.0,
-    ) -> Floats:
-        """h x w x 4 float32, as `factors` (told.lamps_share), with our lamps' share as the network
-        says. `head`: where lamps are placed round; `frame`: (width, height) of the picture;
-        `strength`: how far its word is taken, 0..1.
+    def size(self, frame: Size) -> Size:
+        """(width, height) that it works at for a picture of (width, height)."""
+        return input_size(frame, self._pixels, STRIDE)
 
-        `look` has lights of told.HEARD alone."""
-        found = lamps(look, head)
-        size = input_size(frame, PIXELS, STRIDE)
-        normal, depth, alpha = (_at(v, size) for v in (geometry.normal, geometry.depth, geometry.alpha))
-        normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-        seen = resized(geometry.guide, size).astype(np.float32) / 255
-        # A number that is none would reach the whole picture by way of the network's mean.
-        small = np.nan_to_num(_at(factors, size), posinf=MOST)
-        light, ambient = told.lamps_share(small), small[..., 3]
-        tangents = half_tangents(frame, look.fov)
-        toward, free = told.arriving(np.clip(depth, 0.2, 5.0), normal, found, tangents)
-        planes = told.features(seen, normal, depth, alpha, light, ambient, toward, free)
-        stops = self._session.run(None, {"features": planes[None]})[0][0, 0]
-        if not np.isfinite(stops).all():
-            return factors
-        whole = factors.shape[1], factors.shape[0]
-        much = np.sqrt(np.einsum("hwc,hwc->hw", toward, toward))
-        return corrected(factors, _at(stops, whole) * np.float32(strength), _at(much, whole))
+    def stops(self, factors: Floats, geometry: Geometry, look: Look, head: Vector, frame: Size) -> Floats:
+        """stages.Corrector.stops. Where the network says what is no number it is not heard."""
+        planes, much = features(factors, geometry, lamps(look, head), half_tangents(frame, look.fov))
+        said = self._session.run(None, {"features": planes[None]})[0][0, 0]
+        if not np.isfinite(said).all():
+            said = np.zeros_like(much)
+        return np.stack([said, much], axis=-1)
 
 
-def corrected(factors: Floats, stops: Floats, much: Floats) -> Floats:
-    """told.corrected, and the fourth plane as it was; on a card the light map is as large as the picture."""
-    out = np.array(factors, np.float32)
-    there, stray = out[..., 3:], (np.float32(told.STRAY) * much)[..., None]
-    light = cv2.pow(np.maximum(out[..., :3], np.float32(0.0)), GAMMA)
-    light = np.maximum(light - there, np.float32(0.0)) + stray
-    light *= cv2.exp(stops * np.float32(math.log(2.0)))[..., None]
-    light -= stray
-    np.maximum(light, np.float32(0.0), out=light)
-    light += there
-    out[..., :3] = cv2.pow(light, 1.0 / GAMMA)
-    return out
+def features(
+    factors: Floats, geometry: Geometry, found: list[Lamp], tangents: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """told.features (CHANNELS x h x w) and the length of told.arriving (h x w), float32, at the size of
+    `factors` (h x w x 4), of lamps that stand near; plane after plane, in a third of the time."""
+    height, width = factors.shape[:2]
+    size = width, height
+    out = np.empty((told.CHANNELS, height, width), np.float32)
+    planes = cv2.split(resized(geometry.guide, size))
+    for k in range(3):
+        np.multiply(planes[k], np.float32(2 / 255), out=out[k])
+    out[:3] -= 1.0
+    normal = out[3:6]
+    normal[:] = np.moveaxis(_at(geometry.normal, size), -1, 0)
+    normal /= np.maximum(np.sqrt(np.einsum("chw,chw->hw", normal, normal)), np.float32(1e-6))
+    depth, alpha = np.clip(_at(geometry.depth, size), 0.2, 5.0), _at(geometry.alpha, size)
+    out[6] = np.clip(np.log(depth), -1.0, 1.0) * np.float32(2)
+    out[7] = alpha * np.float32(2) - np.float32(1)
+    toward, free = arriving(depth, normal, found, tangents)
+    much = np.sqrt(np.einsum("chw,chw->hw", toward, toward))
+    someone = (alpha > told.NOBODY).astype(np.float32)
+    # A number that is none would reach the whole picture by way of the network's mean.
+    maps = np.nan_to_num(np.moveaxis(factors, -1, 0), posinf=MOST)
+    light = cv2.pow(np.maximum(maps[:3], np.float32(0)).reshape(-1), GAMMA).reshape(3, height, width)
+    light = np.maximum(light - maps[3], np.float32(0))
+    out[8:11] = _stops(light * someone)
+    out[11] = np.minimum(maps[3], np.float32(1)) * np.float32(2) - np.float32(1)
+    np.divide(toward, much + np.float32(1), out=out[12:15])
+    out[15] = _stops(free * someone)
+    return out, much
 
 
-def _at(values: Floats, size: tuple[int, int]) -> Floats:
+def arriving(
+    depth: Floats, normal: Floats, found: list[Lamp], tangents: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """told.arriving of lamps that stand near, 3 x h x w and h x w, of a normal 3 x h x w."""
+    place = _rays(depth.shape[1], depth.shape[0], *tangents) * depth
+    total, light = np.zeros_like(place), np.zeros_like(depth)
+    for lamp in found:
+        power = np.float32(np.dot(lamp.bgr, LUMA))
+        to = np.asarray(lamp.place, np.float32)[:, None, None] - place
+        square = np.maximum(np.einsum("chw,chw->hw", to, to), np.float32(1e-4))
+        fall = np.minimum(np.float32(lamp.reference) / square, np.float32(MAX_FALLOFF)) * power
+        to *= fall / np.sqrt(square)
+        total += to
+        light += np.maximum(np.einsum("chw,chw->hw", normal, to), np.float32(0))
+    return total, light
+
+
+@lru_cache(maxsize=4)
+def _rays(width: int, height: int, across: float, up: float) -> Floats:
+    """3 x h x w: camera space at depth 1, read only."""
+    x = ((np.arange(width, dtype=np.float32) + np.float32(0.5)) / np.float32(width) * 2 - 1) * np.float32(
+        across
+    )
+    y = (1 - (np.arange(height, dtype=np.float32) + np.float32(0.5)) / np.float32(height) * 2) * np.float32(
+        up
+    )
+    far = np.full((height, width), -1, np.float32)
+    return np.stack(np.broadcast_arrays(x[None], y[:, None], far))
+
+
+def _stops(light: Floats) -> Floats:
+    found = np.log2(light + np.float32(told.FAINT))
+    return np.asarray(np.minimum(found, np.float32(told.BRIGHTEST)) / np.float32(told.BRIGHTEST))
+
+
+def _at(values: Floats, size: Size) -> Floats:
     """h x w (x 3) sampled at (width, height), without aliasing."""
     h, w = values.shape[:2]
     if (w, h) == size:

@@ -151,11 +151,12 @@ class OpenGLShader:
             return out
         self._passes.write_picture(small, around(here))
 
-        def draw(some: Look) -> None:
-            self._passes.draw_light(light, some, head, steps, present or Present(), mapped)
+        def draw(some: Look, onto: str = "lit") -> None:
+            self._passes.draw_light(light, some, head, steps, present or Present(), mapped, onto)
 
-        draw(look)
-        self._ask_light_net(light, geometry, look, head, size, draw)
+        self._passes.draw_surface(light)
+        if not self._ask_light_net(light, geometry, look, head, size, draw):
+            draw(look)
         self._passes.draw_gain(here, look)
         if self.on_grid:
             self._read_gain(here, look)
@@ -193,20 +194,23 @@ class OpenGLShader:
         look: Look,
         head: Vector,
         size: Size,
-        draw: Callable[[Look], None],
-    ) -> None:
-        """Has the light map corrected, where that is wanted. `draw`: draws it for some of the lights."""
+        draw: Callable[[Look, str], None],
+    ) -> bool:
+        """Draws the light map as the light network has it, where that is wanted; False: nothing is drawn.
+        `draw`: draws that of some of the lights onto a target."""
         strength = self._learned if look.learned is None else look.learned
         some = told.heard(look) if strength and self._open_light_net else None
         if some is None or self._open_light_net is None:
-            return
+            return False
         self._light_net = self._light_net or self._open_light_net()
-        whole = part = self._passes.factors(boxes, look.ambient)
-        if len(some.lights) < len(look.active):
-            draw(some)
-            part = self._passes.factors(boxes, look.ambient)
-        better = self._light_net.correct(part, geometry, some, head, size, strength)
-        self._passes.write_factors(better if part is whole else told.beside(whole, part, better))
+        self._passes.fit_learned(self._light_net.size(size), look.ambient)
+        draw(some, "hearing")
+        small, others = self._passes.heard(), told.others(look)
+        if others is not None:
+            draw(others, "passing")  # a card does that while the processor asks
+        said = self._light_net.stops(small, geometry, some, head, size)
+        self._passes.draw_learned(boxes, said, strength, others is not None)
+        return True
 
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Makes it ready and uploads it; returns the matte's plane."""

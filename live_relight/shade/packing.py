@@ -62,6 +62,8 @@ def light_defines(found: list[Lamp], look: Look) -> Defines:
         if lamp.corners is not None:
             more = f", {polygons}, {len(lamp.corners)}"
             polygons += 1
+        if lamp.mode == "rim":
+            more = ", 0.0" if lamp.slot >= 0 else ", 1.0"
         calls.append(f"{lamp.mode}_lamp({i}, {seen}{more});")
     defines: Defines = {"SLOTS": max(len(found), 1), "EACH_LAMP": " ".join(calls)}
     if any(lamp.slot >= 0 for lamp in found):

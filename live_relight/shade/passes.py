@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import planes as plain
-from ..core import reference, shadow
+from ..core import reference, shadow, told
 from ..core.frames import Image, Map
 from ..core.lamps import Lamp, Vector, lamps
 from ..core.look import Look
@@ -20,7 +20,7 @@ from .beside import Beside
 from .packing import Defines, lamp_uniforms, light_defines, shadow_defines
 from .painter import Painter
 from .refine import Textures
-from .targets import Size, light_targets
+from .targets import LEARNED, Size, learned_targets, light_targets
 from .tiles import Box, around, read_by
 
 
@@ -81,19 +81,24 @@ class Passes:
         pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2BGRA)
         self.targets["picture"].write(pixels, viewport=(x0, y0, x1 - x0, y1 - y0))
 
-    def draw_light(
-        self, boxes: list[Box], look: Look, head: Vector, steps: int, there: Present, mapped: bool
-    ) -> None:
-        """Draws `boxes` of the light map, and of what it needs. `head`: where lamps are placed round, subject
-        distances; `steps`: of a shadow; `mapped`: whether the light that is there is in a texture."""
-        found = lamps(look, head)
-        given = lamp_uniforms(found, half_tangents(self.sizes.picture, look.fov))
+    def draw_surface(self, boxes: list[Box]) -> None:
+        """Draws `boxes` of the surface that light falls on, where it is not on the grid already."""
         if not self._on_grid:
             self._use("planes", "picture")
             self._painter.draw(
                 "surface.frag", self.targets["shaped"], boxes, self.sizes.light, self._apart(),
                 planes=0, picture=1,
             )  # fmt: skip
+
+    def draw_light(
+        self, boxes: list[Box], look: Look, head: Vector, steps: int, there: Present, mapped: bool,
+        onto: str = "lit",
+    ) -> None:  # fmt: skip
+        """Draws `boxes` of the light map, and of its shadows. `head`: where lamps are placed round, subject
+        distances; `steps`: of a shadow; `mapped`: whether the light that is there is in a texture; `onto`:
+        the target, "lit" or one of `Learned`'s."""
+        found = lamps(look, head)
+        given = lamp_uniforms(found, half_tangents(self.sizes.picture, look.fov))
         self._draw_shadows(boxes, found, given, steps)
         given |= self._beside.use(found, look)
         sure, known = there.confidence, self._apart()
@@ -102,7 +107,7 @@ class Passes:
             self._map("present").use(6)
         self._use("shape", "guide" if self._on_grid else "picture", "softened", "settled")
         self._painter.draw(
-            "light.frag", self.targets["lit"], boxes, self.sizes.light, light_defines(found, look) | known,
+            "light.frag", self.targets[onto], boxes, self.sizes.light, light_defines(found, look) | known,
             shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
             specular=look.specular / 0.25, roughness=look.roughness, softness=look.softness,
             max_falloff=reference.MAX_FALLOFF, sky=reference.SKY,
@@ -161,10 +166,39 @@ class Passes:
             found[y0:y1, x0:x1] = drawn[y0:y1, x0:x1]
         return found
 
-    def write_factors(self, factors: Map) -> None:
-        """Replaces the light map, h x w x 4."""
-        light = self.targets["light"]
-        light.write(np.ascontiguousarray(factors, light.dtype.replace("f", "<f")))
+    def fit_learned(self, asked: Size, ambient: float) -> None:
+        """Makes what the light network's word needs, unless it is there, and empties it: where nothing is
+        drawn there is `ambient` alone. `asked`: its (width, height)."""
+        if "said" not in self.targets or self.targets["said"].size != asked:
+            for name in LEARNED & set(self.targets):
+                self.targets.pop(name).release()
+            self.targets |= learned_targets(self._ctx, self.targets["light"], asked)
+        alone = ambient ** (1.0 / reference.GAMMA)
+        for name in ("hearing", "passing"):
+            self.targets[name].clear(alone, alone, alone, ambient)
+
+    def heard(self) -> Map:
+        """What was drawn onto "hearing", at the network's size: h x w x 4, as `factors`."""
+        small = self.targets["small"]
+        width, height = small.size
+        taps = max(1, -(-self.sizes.light[0] // width), -(-self.sizes.light[1] // height))
+        self._use("heard")
+        self._painter.draw(
+            "shrink.frag", small, [(0, 0, width, height)], small.size,
+            whole=0, taps=taps, cell=(1.0 / (taps * width), 1.0 / (taps * height)),
+        )  # fmt: skip
+        return np.frombuffer(small.read(components=4, dtype="f4"), "<f4").reshape(height, width, 4)
+
+    def draw_learned(self, boxes: list[Box], said: Map, strength: float, beside: bool) -> None:
+        """Draws `boxes` of the light map out of "heard" and what the network said of it, h x w x 2, and
+        (`beside`) "others"."""
+        self.targets["said"].write(np.ascontiguousarray(said, np.float32))
+        self._use("heard", "said", "others")
+        self._painter.draw(
+            "learned.frag", self.targets["lit"], boxes, self.sizes.light,
+            Defines(OTHERS=1) if beside else Defines(),
+            heard=0, said=1, others=2, strength=strength, stray=told.STRAY,
+        )  # fmt: skip
 
     def _apart(self) -> Defines:
         """For what reads the picture and draws at the light map's size, where these are two."""

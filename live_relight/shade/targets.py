@@ -70,3 +70,21 @@ def light_targets(
     if on_grid:
         made["guide"] = ctx.texture(shape, 4)
     return made
+
+
+LEARNED = {"heard", "others", "hearing", "passing", "small", "said"}
+"""Names of `learned_targets`."""
+
+
+def learned_targets(ctx: moderngl.Context, light_map: Any, asked: Size) -> dict[str, Any]:
+    """What the light network's word needs, by name: light maps of the lamps that it corrects and of the
+    others, like `light_map`; the first at the network's size, `asked`; and what it says of it."""
+    made = {
+        name: bilinear(ctx.texture(light_map.size, 4, dtype=light_map.dtype)) for name in ("heard", "others")
+    }
+    return made | {
+        "hearing": ctx.framebuffer([made["heard"]]),
+        "passing": ctx.framebuffer([made["others"]]),
+        "small": ctx.framebuffer([ctx.renderbuffer(asked, 4, dtype="f4")]),
+        "said": floats(ctx, asked, 2),
+    }

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-from live_relight import relighter as door
 from live_relight.capture.fit import Fit
 from live_relight.capture.video import VideoSource
 from live_relight.cli import main
@@ -21,6 +20,8 @@ from live_relight.geometry import light_net
 from live_relight.geometry.imported import check_name
 from live_relight.geometry.light_net import LightNet
 from live_relight.relighter import Relighter
+from live_relight.shade.passes import Passes
+from live_relight.sinks.null import NullSink
 from tests.capture.clips import bars, write_clip
 
 
@@ -29,12 +30,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How far it was heard, time after time."""
     found: list[float] = []
 
-    class Watched(LightNet):
-        def correct(self, *args, **rest):
-            found.append(args[5])
-            return super().correct(*args, **rest)
+    real = Passes.draw_learned
 
-    monkeypatch.setattr(door.light_net, "LightNet", Watched)
+    def draw(self, boxes, said, strength, beside):
+        found.append(strength)
+        real(self, boxes, said, strength, beside)
+
+    monkeypatch.setattr(Passes, "draw_learned", draw)
     return found
 
 
@@ -76,14 +78,32 @@ def test_a_program_asks_for_it(asked: list[float]) -> None:
     assert asked == [0.7, 0.7]
 
 
-def test_live_nothing_of_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_it_is_opened_where_the_quality_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object) -> None:
         raise AssertionError("opened")
 
     monkeypatch.setattr(light_net, "LightNet", refuse)
     monkeypatch.setattr(light_net, "check", refuse)
-    words = ["run", "--source", "demo", "--frames", "2", "--engine", "analytic"]
-    assert main([*words, "--sink", "null"]) == 0
+    words = ["run", "--source", "demo", "--frames", "2", "--engine", "analytic", "--sink", "null"]
+    assert main([*words, "--quality", "high"]) == 0
+    assert main([*words, "--learned", "0"]) == 0
+
+
+def test_live_it_is_made_ready_before_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a governed run, so that no frame waits for it later."""
+    opened, frames = list[str](), list[int]()
+    real, send = LightNet.__init__, NullSink.send
+
+    def init(self: LightNet, path: Path | None = None, threads: int = 0) -> None:
+        opened.append(f"{path} {len(frames)}")
+        real(self, path, threads)
+
+    monkeypatch.setattr(LightNet, "__init__", init)
+    monkeypatch.setattr(NullSink, "send", lambda self, frame: (frames.append(1), send(self, frame))[1])
+    words = ["run", "--source", "demo", "--frames", "2", "--engine", "analytic", "--sink", "null"]
+    assert main(words) == 0
+    assert len(frames) == 2
+    assert opened == [f"{light_net.shipped(light_net.LIVE)} 0"]
 
 
 def test_live_it_is_heard_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -123,6 +143,10 @@ def test_a_preset_may_hold_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a
 def test_it_is_listed_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["engines", "info", "light"]) == 0
     assert "corrects how lights fall" in capsys.readouterr().out
+    assert main(["engines", "info", "light-live"]) == 0
+    assert "pixels = " in capsys.readouterr().out
+    assert main(["engines"]) == 0
+    assert "live, where there is room for it" in capsys.readouterr().out
 
 
 def test_a_damaged_one_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,12 +173,13 @@ def test_out_of_range_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_missing_one_is_said_before_anything_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(light_net, "shipped", lambda: tmp_path / "light.onnx")
+    monkeypatch.setattr(light_net, "shipped", lambda name="light": tmp_path / f"{name}.onnx")
     words = ["run", "--source", "demo", "--sink", f"file:{tmp_path / 'a.mp4'}", "--engine", "analytic"]
     assert main([*words, "--frames", "2", "--learned", "1"]) != 0
-    assert "light.onnx" in capsys.readouterr().err
+    assert "light-live.onnx" in capsys.readouterr().err
     assert not (tmp_path / "a.mp4").exists()
     assert main([*words, "--frames", "2"]) == 0
+    assert "without the light network" in capsys.readouterr().err
 
 
 def test_its_session_ends_with_the_relighter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,5 +200,6 @@ def test_onnx_runtime_is_not_needed_to_start() -> None:
 
 
 def test_no_imported_network_may_have_its_name() -> None:
-    with pytest.raises(UsageError, match="light"):
-        check_name("light")
+    for name in (light_net.NAME, light_net.LIVE):
+        with pytest.raises(UsageError, match="light"):
+            check_name(name)

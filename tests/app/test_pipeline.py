@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from live_relight.core import governor
 from live_relight.core.frames import Frame, Geometry, Image
 from live_relight.core.light import Light
 from live_relight.core.look import Look
@@ -84,3 +85,58 @@ def test_what_is_asked_for_stays(quality: str, live: bool) -> None:
 
 def test_low_is_smaller_from_the_first_frame_on() -> None:
     assert run("low", True, 0.0)[1].seen[0][0] < 200
+
+
+class Listening:
+    """A shader that notes how far the light network is heard."""
+
+    name, steadies, coarsens = "listening", False, False
+
+    def __init__(self) -> None:
+        self.heard: list[float | None] = []
+
+    def shade(self, image: Image, geometry: Geometry, look: Look, *rest: object) -> Image:
+        self.heard.append(look.learned)
+        return image
+
+    def close(self) -> None: ...
+
+
+class Ticking(Camera):
+    """Frames at INTERVAL in their own time, at once."""
+
+    def take(self, timeout: float) -> Frame | None:
+        self._next += 1
+        return Frame(np.full((120, 160, 3), 90, np.uint8), self._next * INTERVAL, self._next)
+
+
+@pytest.mark.parametrize(("given", "learns"), [(None, True), (0.3, True), (None, False)])
+def test_where_there_is_room_the_light_network_comes_and_goes(
+    monkeypatch: pytest.MonkeyPatch, given: float | None, learns: bool
+) -> None:
+    shader, look = Listening(), Look((Light.of("key"),), ambient=0.5, learned=given)
+    monkeypatch.setattr(governor, "PATIENCE", 2.0)
+    clock = iter(range(10**9))
+    monkeypatch.setattr("live_relight.pipeline.time.monotonic", lambda: next(clock) * INTERVAL)
+    busy = [0.2]
+    real = governor.step
+    monkeypatch.setattr(
+        governor,
+        "step",
+        lambda state, now, _, interval, rungs: real(state, now, busy[0] * INTERVAL, interval, rungs),
+    )
+    pipeline = Pipeline(AnalyticEstimator(), shader, [], lambda: look, Smoothing(), "auto", learns)
+    for busy[0], frames in ((0.2, 400), (3.0, 120)):
+        supply = Ticking()
+        supply._next = pipeline.stats.frames_out
+        total = pipeline.stats.frames_out + frames
+        pipeline.run(supply, live=True, limit=total, stop=threading.Event(), tick=lambda stats: None)
+    heard = np.array([v if v is not None else -1.0 for v in shader.heard])
+    if given is not None or not learns:
+        assert set(shader.heard) == {given}
+        return
+    assert heard[0] == 0.0
+    assert heard[399] == 1.0
+    assert heard[-1] == 0.0
+    assert np.abs(np.diff(heard)).max() <= INTERVAL / governor.FADE + 1e-6  # nobody sees it jump
+    assert pipeline.quality != governor.LEARNED

@@ -12,8 +12,9 @@ from live_relight.core import governor
 from live_relight.core.frames import Geometry, Image
 from live_relight.core.look import Look
 from live_relight.core.present import Present
+from live_relight.geometry import light_net
 from live_relight.geometry.analytic import sphere
-from live_relight.rehearse import rehearse
+from live_relight.rehearse import rehearse, turned
 from live_relight.shade.opengl import OpenGLShader
 
 pytestmark = pytest.mark.gl
@@ -54,6 +55,23 @@ def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
         look = presets.load("studio").look
         shader.shade(image, geometry, replace(look, diffuse="oren-nayar"))
         assert programs(shader) > before  # the count counts
+    finally:
+        shader.close()
+
+
+def test_the_light_network_s_parts_of_a_look_are_rehearsed_too() -> None:
+    shader = OpenGLShader(on_grid=True, light_net=light_net.live)
+    levels = (*governor.GRID_RUNGS[::-1], governor.LEARNED)
+    studio = presets.load("studio").look
+    try:
+        rehearse(shader, Quarter(), [studio, *presets.shipped_looks()], (640, 360), levels)
+        before = programs(shader)
+        assert any("learned.frag" in str(key) for key in before)
+        image, geometry = np.full((360, 640, 3), 90, np.uint8), sphere((160, 96))
+        for look in [*presets.shipped_looks(), *turned(studio)]:
+            for learned in (0.4, 1.0):
+                shader.shade(image, geometry, replace(look, learned=learned), present=Present())
+        assert programs(shader) == before
     finally:
         shader.close()
 

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live_relight.core.arrange import LEAST_GAIN, MOST_GAIN, SECONDS, PresentState, arrange, step
+from live_relight import presets
+from live_relight.core import reference
+from live_relight.core.arrange import CHEEKS, LEAST_GAIN, MOST_GAIN, SECONDS, PresentState, arrange, step
 from live_relight.core.light import Light
 from live_relight.core.look import Look
-from live_relight.core.present import Present, shading
+from live_relight.core.present import Present, quotient, shading
+from live_relight.geometry.analytic import sphere
 
 AUTO = Look((Light.of("key", az=45), Light.of("fill"), Light.of("rim")), auto=True)
 
@@ -57,19 +60,52 @@ def test_auto_puts_the_key_on_the_side_that_the_light_comes_from() -> None:
         assert np.sign(look.lights[0].az) == np.sign(x)
         assert np.sign(look.lights[1].az) == -np.sign(x)
         assert look.lights[2] == AUTO.lights[2]
-        key, fill = powers(look)
-        # Sides after it: two to one, unless the room alone is more one-sided than that.
-        assert state.present is not None
-        lit = shading(state.present, np.array([[0.6, 0.0, 0.8], [-0.6, 0.0, 0.8]]))
-        near, far = look.ambient * lit.max() + 0.8 * key, look.ambient * lit.min() + 0.8 * fill
-        assert near / far == pytest.approx(2.0, rel=0.05)
+
+
+def sides(look: Look, found: Present) -> tuple[float, float]:
+    """Light on the two sides of a grey ball that `found` lights and then `look`, right and left, in NumPy."""
+    geometry = sphere((96, 96))
+    geometry = replace(geometry, guide=np.full((96, 96, 3), 120, np.uint8))
+    ours = reference.light_map(geometry, geometry.guide, look)[..., :3] @ np.asarray(reference.LUMA)
+    here, under = (quotient(found, geometry.normal, strength) for strength in look.evened)
+    whole = shading(found, geometry.normal) * (look.ambient * here + ours * under)
+    right, left = (geometry.normal @ v > 0.99 for v in CHEEKS)
+    return float(whole[right].mean()), float(whole[left].mean())
+
+
+@pytest.mark.parametrize("x", [-0.4, -0.2, 0.0, 0.2, 0.4])
+@pytest.mark.parametrize("level", [0.03, 0.2])
+@pytest.mark.parametrize("shipped", [False, True])
+def test_auto_lights_a_ball_two_to_one(x: float, level: float, shipped: bool) -> None:
+    found = light(0.9, (x, 0.05, 0.1), level)
+    look = presets.load("auto").look if shipped else replace(AUTO, lights=AUTO.lights[:2])
+    state = step(PresentState(), found, 0.0)
+    right, left = sides(arrange(look, state), found)
+    assert max(right, left) / min(right, left) == pytest.approx(2.0, rel=0.12)
+    assert (right > left) == (state.side > 0) == (x >= 0)
+
+
+def test_a_weak_hint_is_enough_where_there_is_no_side_yet() -> None:
+    weak = light(0.9, (-0.05, 0.0, 0.1), 0.2)
+    assert -0.2 < weak.balance < -0.05
+    assert step(PresentState(), weak, 0.0).side == -1.0
+    assert settle(weak, 30, 20.0, PresentState(light(0.9, (0.4, 0.0, 0.1), 0.2), 0.0, 1.0)).side == 1.0
+
+
+@pytest.mark.parametrize("kinds", [("key",), ("fill",), ("fill", "key"), ("rim",)])
+def test_auto_makes_do_with_what_there_is(kinds: tuple[str, ...]) -> None:
+    for level in (0.001, 0.2, 0.9):
+        look = Look(tuple(Light.of(kind) for kind in kinds), auto=True)
+        made = arrange(look, PresentState(light(0.9, (0.3, 0.0, 0.1), level), 0.0))
+        assert all(0 <= light.power <= 10 for light in made.lights)
 
 
 @pytest.mark.parametrize("level", [0.001, 0.02, 0.2, 0.6])
 def test_auto_lifts_dark_pictures_and_takes_bright_ones_down(level: float) -> None:
     look = arrange(AUTO, PresentState(light(1.0, (0.0, 0.0, 0.0), level), 0.0))
-    gain = look.ambient + 0.8 * sum(powers(look)) / 2
-    assert LEAST_GAIN - 0.01 <= gain <= MOST_GAIN + 0.01
+    found = light(1.0, (0.0, 0.0, 0.0), level)
+    gain = sum(sides(replace(look, lights=look.lights[:2]), found)) / 2
+    assert 0.94 * LEAST_GAIN <= gain <= MOST_GAIN + 0.01
     assert (gain > 1.2) == (level < 0.1)
     assert (gain < 0.95) == (level > 0.3)
 

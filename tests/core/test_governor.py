@@ -14,10 +14,13 @@ from live_relight.core.governor import (
     COST,
     FINE,
     GRID_RUNGS,
+    LEARNED,
+    PATIENCE,
     RUNGS,
     SHARES,
     STEPS,
     GovernorState,
+    heard,
     shadow_steps,
     step,
 )
@@ -58,6 +61,7 @@ def test_shadow_steps_go_first_then_the_light_map_then_the_network() -> None:
 
 def test_a_card_marches_shadows_in_more_steps_at_high_alone() -> None:
     assert shadow_steps("high", card=False) == STEPS["high"] < shadow_steps("high", card=True)
+    assert shadow_steps(LEARNED, card=True) == shadow_steps("high", card=True)
     assert all(shadow_steps(r, card=True) == STEPS[r] for r in RUNGS if r != "high")
 
 
@@ -112,3 +116,29 @@ def test_level_moves_one_at_a_time_or_over_the_rung_that_saves_too_little(
         assert all(rung in BETWEEN for rung in RUNGS[ends[0] + 1 : ends[1]])
         assert new.load >= 0
         state = new
+
+
+@pytest.mark.parametrize(("cost", "level"), [(0.5, LEARNED), (0.7, "high"), (1.15, "medium")])
+@pytest.mark.parametrize("rungs", [RUNGS, GRID_RUNGS])
+def test_the_light_network_is_for_those_who_have_room(
+    cost: float, level: str, rungs: tuple[str, ...]
+) -> None:
+    seen = live(lambda t: cost * INTERVAL, 90, (*rungs, LEARNED))
+    assert {s[1] for s in seen[len(seen) // 2 :]} == {level}
+    assert all(s[1] != LEARNED for s in seen if s[0] < PATIENCE)
+
+
+def test_the_light_network_goes_first_when_it_gets_tight() -> None:
+    seen = live(lambda t: (0.5 if t < 40 else 0.9) * INTERVAL, 80, (*GRID_RUNGS, LEARNED))
+    assert seen[len(seen) // 3][1] == LEARNED
+    assert seen[-1][1] == "high"
+    assert {s[1] for s in seen} == {"high", LEARNED}
+
+
+@given(st.floats(0, 1), st.sampled_from([*RUNGS, LEARNED]), st.floats(0, 3))
+def test_it_comes_and_goes_softly(share: float, level: str, seconds: float) -> None:
+    now = heard(share, level, seconds)
+    assert 0.0 <= now <= 1.0
+    assert abs(now - share) <= seconds + 1e-9
+    assert (now >= share) if level == LEARNED else (now <= share)
+    assert heard(share, level, 1.0) == (1.0 if level == LEARNED else 0.0)

@@ -63,11 +63,29 @@ def test_level_is_the_skins_own() -> None:
         assert found.level == pytest.approx(luma, rel=0.05)
 
 
-@pytest.mark.parametrize("kind", ["black", "white", "nobody", "nan", "tiny"])
+def test_a_face_that_burnt_out_is_bright_and_evenly_lit() -> None:
+    """However far it burnt out: what follows from it does not jump."""
+    geometry = lit(light(1.0, 0.1, level=0.3))
+    levels = []
+    for times in np.linspace(1.0, 12.0, 23):
+        bright = np.minimum(geometry.guide * times ** (1 / 2.2), 255).astype(np.uint8)
+        found = fit(replace(geometry, guide=bright))
+        assert found is not None
+        levels.append(found.level)
+    assert np.diff(levels).min() > -0.02
+    assert np.diff(levels).max() < 0.2
+    assert levels[-1] > 0.9
+    white = fit(replace(geometry, guide=np.full_like(geometry.guide, 255)))
+    assert white is not None
+    assert white.level > 0.95
+    assert white.balance == 0.0
+
+
+@pytest.mark.parametrize("kind", ["black", "nobody", "nan", "tiny"])
 def test_nothing_is_said_where_nothing_is_seen(kind: str) -> None:
     geometry = lit(light(1.0, 0.2, level=0.3))
-    if kind in ("black", "white"):
-        geometry = replace(geometry, guide=np.full_like(geometry.guide, 0 if kind == "black" else 255))
+    if kind == "black":
+        geometry = replace(geometry, guide=np.zeros_like(geometry.guide))
     elif kind == "nobody":
         geometry = replace(geometry, alpha=np.zeros_like(geometry.alpha))
     elif kind == "nan":

@@ -80,7 +80,7 @@ def test_our_share_is_what_the_light_that_is_there_leaves():
 @given(st.floats(-3, 3), st.floats(0, 3), st.floats(0, 1))
 def test_corrected_light_is_bounded_and_leaves_what_is_there(stops, much, ambient):
     factors, shape = made(ambient=ambient), (5, 7)
-    out = told.corrected(factors, np.full(shape, stops), np.full(shape, much)) ** GAMMA
+    out = told.corrected(factors, np.full(shape, stops), np.full(shape, much))[..., :3] ** GAMMA
     light = told.lamps_share(factors)
     assert (out >= ambient - 1e-5).all()
     limit = light * 2.0**stops + told.STRAY * much * max(2.0**stops - 1, 0)
@@ -89,13 +89,13 @@ def test_corrected_light_is_bounded_and_leaves_what_is_there(stops, much, ambien
 
 def test_no_stops_change_nothing():
     factors = made()
-    same = told.corrected(factors, np.zeros((5, 7)), np.ones((5, 7)))
+    same = told.corrected(factors, np.zeros((5, 7)), np.ones((5, 7)))[..., :3]
     assert same == pytest.approx(factors[..., :3], abs=1e-6)
 
 
 def test_a_wrong_shadow_can_be_lifted():
     dark = np.zeros((1, 1, 4))
-    lifted = told.corrected(dark, np.full((1, 1), 3.0), np.ones((1, 1))) ** GAMMA
+    lifted = told.corrected(dark, np.full((1, 1), 3.0), np.ones((1, 1)))[..., :3] ** GAMMA
     assert lifted == pytest.approx(np.full((1, 1, 3), told.STRAY * 7), rel=1e-5)
 
 
@@ -126,10 +126,16 @@ def test_only_what_was_learnt_is_heard():
 
 
 def test_the_others_light_is_added_to_what_was_corrected():
-    part, better, rest = made(), made(), 0.3
-    better[..., :3] = (told.lamps_share(better) * 0.5 + 0.5) ** (1 / GAMMA)
-    whole = part.copy()
-    whole[..., :3] = (part[..., :3] ** GAMMA + rest) ** (1 / GAMMA)
-    out = told.beside(whole, part, better)
-    assert out[..., :3] ** GAMMA == pytest.approx(better[..., :3] ** GAMMA + rest)
-    assert (out[..., 3] == whole[..., 3]).all()
+    better, rest, theirs = made(), made(), 0.3
+    rest[..., :3] = (rest[..., 3:] + theirs) ** (1 / GAMMA)
+    out = told.beside(better, rest)
+    assert out[..., :3] ** GAMMA == pytest.approx(better[..., :3] ** GAMMA + theirs)
+    assert (out[..., 3] == better[..., 3]).all()
+
+
+def test_a_light_is_heard_or_another_ones():
+    lights = tuple(Light.of(kind) for kind in ("rim", "key", "env", "area", "spot"))
+    rest = told.others(Look((*lights, Light.of("rim", power=0.0))))
+    assert rest is not None
+    assert [light.kind for light in rest.lights] == ["rim", "env", "spot"]
+    assert told.others(Look((Light.of("key"),))) is None

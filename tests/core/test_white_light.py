@@ -4,6 +4,7 @@ of it would read as a blue, wet spot. And a tint leaves the room its shading."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def test_white_lights_are_never_colder_than_they_came(
     kind: str, scene: Callable[[], tuple[Image, Geometry]]
 ) -> None:
     _, geometry = scene()
+    geometry = replace(geometry, alpha=(geometry.depth < 1.09) * geometry.alpha)  # not the ball's wall
     light = Light.of(kind, power=1.5, color=WHITE)
     made = reference.light_map(geometry, geometry.guide, Look((light,), softness=1.0))[..., :3]
     assert made.max() > 0.1
@@ -34,7 +36,7 @@ def test_white_lights_are_never_colder_than_they_came(
 
 def test_a_rim_light_is_white_where_it_is_bright() -> None:
     """Both normals are bent outward alike: with the soft one left as it was, red was a half less there."""
-    _, geometry = ball_on_wall()
+    _, geometry = head()
     light = Light.of("rim", power=1.5, color=WHITE)
     made = reference.light_map(geometry, geometry.guide, Look((light,)))[..., :3]
     bright = made[..., 1] > 0.5 * made[..., 1].max()

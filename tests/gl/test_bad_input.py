@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from live_relight.core.settings import Settings
 from live_relight.geometry.analytic import sphere
 from live_relight.relighter import Relighter
 from live_relight.shade.opengl import OpenGLShader
+from tests.golden.scenes import head
 
 SIZE, GRID = (320, 180), (128, 80)
 LOOK = Look(
@@ -102,3 +105,60 @@ def test_nobody_passes_unchanged_even_with_a_stray_spot(relighter: Relighter) ->
     alpha[10:14, 10:15] = 1.0  # two in a thousand cells
     spot = Geometry(geometry.normal, geometry.depth, alpha, geometry.guide)
     np.testing.assert_array_equal(relighter.relight(image, geometry=spot), image)
+
+
+def hand_before_a_face() -> tuple[Image, Geometry]:
+    """A ball, and a board an eighth of the distance before its lower half, facing the camera."""
+    image, face = seen()
+    alpha, depth, normal = face.alpha.copy(), face.depth.copy(), face.normal.copy()
+    board = slice(GRID[1] // 2, GRID[1] * 3 // 4), slice(GRID[0] * 2 // 5, GRID[0] * 3 // 5)
+    alpha[board], depth[board], normal[board] = 1.0, 0.62, (0.0, 0.0, 1.0)
+    return image, Geometry(normal, depth, alpha, face.guide)
+
+
+def test_a_hand_before_the_face_is_lit_and_shades_it(shader: OpenGLShader) -> None:
+    image, geometry = hand_before_a_face()
+    key = Light.of("key", az=0, el=-40, dist=1.5, size=0.1)
+    with_shadow, without = (
+        shader.shade(image, geometry, Look((replace(key, shadow=cast),), ambient=0.3)).astype(int)
+        for cast in (True, False)
+    )
+    hand = slice(SIZE[1] * 9 // 16, SIZE[1] * 11 // 16), slice(SIZE[0] * 9 // 20, SIZE[0] * 11 // 20)
+    above = slice(SIZE[1] * 7 // 16 - 8, SIZE[1] * 7 // 16), slice(SIZE[0] * 9 // 20, SIZE[0] * 11 // 20)
+    assert with_shadow[hand].mean() > 100  # the key reaches it
+    assert np.abs(with_shadow[hand] - without[hand]).mean() < 3  # and its own shadow does not
+    assert with_shadow[above].mean() < without[above].mean() - 10  # lit from below it shades the face above
+    assert with_shadow.min() > 20
+
+
+def test_a_light_that_moves_moves_nothing_else(shader: OpenGLShader) -> None:
+    """No pumping: the backdrop stays to the bit, and what is added comes and goes smoothly."""
+    image, geometry = seen()
+    person, behind = sphere(SIZE).alpha > 0.99, sphere(SIZE).alpha <= 0.0
+    behind &= cv2.erode(behind.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    made = [
+        shader.shade(image, geometry, Look((Light.of("key", az=az), Light.of("fill")), 0.5, 0.4)).astype(int)
+        for az in range(-90, 91, 6)
+    ]
+    assert behind.any()
+    assert all((one[behind] == made[0][behind]).all() for one in made)
+    levels = np.array([one[person].mean() for one in made])
+    assert np.abs(np.diff(levels)).max() < 4
+    assert np.abs(levels - levels[::-1]).max() < 0.06 * levels.max()  # one fill for both sides
+
+
+@pytest.mark.parametrize("az", [-125, -140, 160, 180])
+def test_a_rim_light_leaves_the_face_alone(shader: OpenGLShader, az: float) -> None:
+    """It comes from behind the head: the nose, which turns sideways as well, gets nothing of it."""
+    image, geometry = head()
+    rim = Light.of("rim", az=az, el=20, power=2.0)
+    gain = {}
+    for lights in ((), (rim,)):
+        out = shader.shade(image, geometry, Look(lights, 0.3)).astype(float)
+        gain[bool(lights)] = out.sum(axis=2) + 3
+    ratio = gain[True] / gain[False]
+    inside = cv2.erode((geometry.alpha > 0.9).astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    edge = (geometry.alpha > 0.6) & (cv2.erode((geometry.alpha > 0.6).astype(np.uint8), np.ones((5, 5))) == 0)
+    assert np.percentile(ratio[inside], 99) < 1.03
+    if abs(az) < 150:  # the others stand behind the whole of the head
+        assert np.percentile(ratio[edge], 80) > 1.3

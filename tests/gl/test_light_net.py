@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -14,11 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from live_relight.core import reference, told
 from live_relight.core.errors import EstimatorError
 from live_relight.core.frames import Geometry, Image
+from live_relight.core.lamps import lamps
 from live_relight.core.light import Light
 from live_relight.core.look import Look
-from live_relight.core.projection import head_point
+from live_relight.core.projection import half_tangents, head_point
 from live_relight.geometry.analytic import sphere
-from live_relight.geometry.light_net import LightNet, corrected
+from live_relight.geometry.light_net import LightNet, features
 from live_relight.shade.opengl import OpenGLShader
 
 LOOK = Look((Light.of("key", az=60), Light.of("fill"), Light.of("rim")), ambient=0.5)
@@ -39,17 +41,6 @@ def network(path: Path, slope: float, constant: float = 0.0) -> Path:
     graph = helper.make_graph([node], "light", [given_planes], [said], given)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
     return path
-
-
-class Watched:
-    """A session, and the (width, height) it was asked at."""
-
-    def __init__(self, session) -> None:
-        self.session, self.size = session, (0, 0)
-
-    def run(self, outputs, given):
-        self.size = given["features"].shape[:1:-1]
-        return self.session.run(outputs, given)
 
 
 def scene() -> tuple[Image, Geometry]:
@@ -74,20 +65,27 @@ def shader() -> Iterator[Callable[[Path, float], OpenGLShader]]:
         one.close()
 
 
+def plainly(net: LightNet, image: Image, geometry: Geometry) -> Image:
+    """LOOK in NumPy, light map at the picture's size."""
+    size = image.shape[1], image.shape[0]
+    some, rest = told.heard(LOOK), told.others(LOOK)
+    assert some is not None
+    assert rest is not None
+    assert [light.kind for light in some.lights] == ["key", "fill"]
+    head = head_point(geometry, LOOK.fov, size)
+
+    def correct(part: np.ndarray, other: np.ndarray) -> np.ndarray:
+        small = cv2.resize(part.astype(np.float32), net.size(size), interpolation=cv2.INTER_AREA)
+        said = cv2.resize(net.stops(small, geometry, some, head, size), size)
+        return told.beside(told.corrected(part, said[..., 0], said[..., 1]), other)
+
+    return reference.relight(image, image, geometry, LOOK, correct=((some, rest), correct))
+
+
 def test_the_pass_agrees_with_the_plain_one(shader, tmp_path):
     path = network(tmp_path / "n.onnx", 0.9, 0.3)
     image, geometry = scene()
-    head = head_point(geometry, LOOK.fov, SIZE)
-
-    some = told.heard(LOOK)
-    assert some is not None
-    assert [light.kind for light in some.lights] == ["key", "fill"]
-
-    def correct(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
-        better = LightNet(path).correct(part, geometry, some, head, SIZE)
-        return told.beside(whole, part, better)
-
-    plain = reference.relight(image, image, geometry, LOOK, correct=(some, correct)).astype(int)
+    plain = plainly(LightNet(path), image, geometry).astype(int)
     without = reference.relight(image, image, geometry, LOOK).astype(int)
     assert np.abs(plain - without).max() > 20
     for on_grid in (True, False):
@@ -145,7 +143,8 @@ def test_kinds_that_it_has_not_learnt_are_left_alone(shader, tmp_path):
 def test_a_network_that_says_nonsense_is_not_heard(shader, tmp_path):
     image, geometry = scene()
     one = shader(network(tmp_path / "n.onnx", 0.0, float("nan")))
-    assert (one.shade(image, geometry, LOOK) == one.shade(image, geometry, replace(LOOK, learned=0.0))).all()
+    heard, without = (one.shade(image, geometry, replace(LOOK, learned=v)).astype(int) for v in (1.0, 0.0))
+    assert np.abs(heard - without).max() <= 1
 
 
 def test_it_is_asked_at_a_size_of_its_own(tmp_path):
@@ -157,38 +156,61 @@ def test_it_is_asked_at_a_size_of_its_own(tmp_path):
         ((96, 160), (720, 1280), (144, 256)),
         ((90, 400), (90, 4000), (96, 384)),
     ):
+        assert net.size(frame) == expected
         image = rng.integers(0, 255, (grid[1], grid[0], 3)).astype(np.uint8)
         geometry = replace(sphere(grid), guide=image)
-        factors = np.full((grid[1], grid[0], 4), (1.1, 1.1, 1.1, 0.5), np.float32)
-        session = Watched(net._session)
-        net._session = session
-        out = net.correct(factors, geometry, LOOK, (0.0, 0.0, -1.0), frame)
-        net._session = session.session
-        assert session.size == expected
-        assert out.shape == factors.shape
-        assert (out[..., :3] > factors[..., :3] + 0.1).all()
-        assert (out[..., 3] == 0.5).all()
+        factors = np.full((*expected[::-1], 4), (1.1, 1.1, 1.1, 0.5), np.float32)
+        said = net.stops(factors, geometry, LOOK, (0.0, 0.0, -1.0), frame)
+        assert said.shape == (*expected[::-1], 2)
+        assert (said[..., 0] == 1).all()
+        assert (said[..., 1] > 0).all()
+
+
+def test_a_card_may_say_at_which_size(tmp_path):
+    path = network(tmp_path / "n.onnx", 0.0)
+    path.with_suffix(".toml").write_text("pixels = 21504\n")
+    assert LightNet(path).size((1280, 720)) == (192, 112)
 
 
 def test_numbers_that_are_none_stay_where_they_are(tmp_path):
-    net = LightNet(network(tmp_path / "n.onnx", 0.0, 1.0))
+    net = LightNet(network(tmp_path / "n.onnx", 0.7, 1.0))
     factors = np.full((144, 256, 4), (1.1, 1.1, 1.1, 0.5), np.float32)
-    whole = net.correct(factors, sphere((256, 144)), LOOK, (0.0, 0.0, -1.0), (1280, 720))
+    whole = net.stops(factors, sphere((256, 144)), LOOK, (0.0, 0.0, -1.0), (1280, 720))
     factors[3, 4, :3] = np.nan
-    out = net.correct(factors, sphere((256, 144)), LOOK, (0.0, 0.0, -1.0), (1280, 720))
-    there = np.isfinite(out).all(axis=-1)
-    assert (~there).sum() <= 1
-    np.testing.assert_allclose(out[there], whole[there], atol=1e-5)
+    factors[5, 6, :3] = np.inf
+    out = net.stops(factors, sphere((256, 144)), LOOK, (0.0, 0.0, -1.0), (1280, 720))
+    assert np.isfinite(out).all()
+    assert (np.abs(out - whole).max(axis=-1) > 1e-5).sum() <= 2
 
 
-def test_the_quick_correction_agrees_with_the_plain_one():
+def test_the_quick_features_agree_with_the_plain_ones():
     rng = np.random.default_rng(6)
-    factors = (rng.random((9, 11, 4)) * 2).astype(np.float32)
-    stops = rng.normal(0, 1.5, (9, 11)).astype(np.float32)
-    much = rng.random((9, 11)).astype(np.float32) * 3
-    out = corrected(factors, stops, much)
-    np.testing.assert_allclose(out[..., :3], told.corrected(factors, stops, much), atol=1e-4)
-    assert (out[..., 3] == factors[..., 3]).all()
+    geometry = replace(sphere((60, 40)), guide=rng.integers(0, 255, (40, 60, 3)).astype(np.uint8))
+    factors = (rng.random((40, 60, 4)) * 2).astype(np.float32)
+    lights = (*LOOK.lights[:2], Light.of("area", az=-30), Light.of("point", az=120))
+    found, tangents = lamps(Look(lights), (0.1, 0.0, -1.0)), half_tangents((60, 40), 65)
+    out, much = features(factors, geometry, found, tangents)
+    depth = np.clip(geometry.depth, 0.2, 5)
+    normal = geometry.normal / np.maximum(np.linalg.norm(geometry.normal, axis=-1, keepdims=True), 1e-6)
+    toward, free = told.arriving(depth, normal, found, tangents)
+    plain = told.features(
+        geometry.guide / 255, normal, depth, geometry.alpha, told.lamps_share(factors), factors[..., 3],
+        toward, free,
+    )  # fmt: skip
+    np.testing.assert_allclose(out, plain, atol=1e-5)
+    np.testing.assert_allclose(much, np.linalg.norm(toward, axis=-1), atol=1e-5)
+
+
+@pytest.mark.parametrize("on_grid", [True, False])
+@pytest.mark.parametrize("size", [(97, 61), (333, 187)])
+def test_odd_sizes(shader, tmp_path, on_grid, size):
+    """Light maps that no size of the network divides."""
+    path = network(tmp_path / "n.onnx", 0.9, 0.3)
+    noise = np.random.default_rng(3).integers(60, 200, (size[1], size[0], 3)).astype(np.uint8)
+    image = cv2.GaussianBlur(noise, (5, 5), 0)
+    geometry = replace(sphere(size), guide=image)
+    made = shader(path, 1.0, on_grid).shade(image, geometry, LOOK).astype(int)
+    assert np.abs(made - plainly(LightNet(path), image, geometry)).max() <= 2
 
 
 @pytest.mark.parametrize("on_grid", [True, False])

@@ -19,12 +19,12 @@ from tests.training.doll import make_doll, make_wardrobe  # noqa: F401
 from tests.training.test_studio import studio  # noqa: F401
 from training.light import train as loop
 from training.light.__main__ import main
-from training.light.batch import GUESS, TRUE, Sets, dyed, lit, prepare, read_set, relit, window
+from training.light.batch import GUESS, TRUE, Batch, Sets, dyed, lit, prepare, read_set, relit, window
 from training.light.draw import SETS, Application, LightStudio, draw
-from training.light.export import read_net, write
-from training.light.model import FEATURES, MOST, LightNet
+from training.light.export import write
+from training.light.model import FEATURES, FORMS, MOST, Form, LightNet, read_net
 from training.light.rigs import draw_sources, draw_use
-from training.synth.shards import read_shard
+from training.synth.shards import find_shards, read_shard
 from training.synth.sources import Sources
 
 
@@ -94,7 +94,7 @@ def test_batches_say_what_the_application_says(shards):
             stops = np.random.default_rng(k).normal(0, 1, alpha.shape).astype(np.float32)
             ours = lit(torch.from_numpy(stops)[None, None], batch)
             much = np.linalg.norm(toward, axis=-1)
-            theirs = told.corrected(whole, stops, much) ** 2.2 - used["ambient"]
+            theirs = told.corrected(whole, stops, much)[..., :3] ** 2.2 - used["ambient"]
             np.testing.assert_allclose(np.moveaxis(ours[0].numpy(), 0, -1), theirs, atol=2e-3)
 
 
@@ -133,7 +133,6 @@ def test_a_mirrored_window_is_the_window_of_the_mirrored(shards):
 
 
 def test_it_learns_resumes_and_is_exported(shards, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(loop, "WIDTHS", (64, 96))
     monkeypatch.setattr(loop, "LEAST", 10)
     run = loop.Run(shards, tmp_path, 0, kept=1, batch=4, steps=4)
     loop.train(run)
@@ -167,6 +166,48 @@ def test_it_learns_resumes_and_is_exported(shards, tmp_path, capsys, monkeypatch
     ]
     assert main(wrong) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_form_for_cameras_learns_from_smaller_shards_and_from_the_other(shards, tmp_path, monkeypatch):
+    small = tmp_path / "small"
+    assert main(["shrink", "--data", str(shards), "--out", str(small), "--size", "64x48"]) == 0
+    for path in find_shards(small):
+        whole = {record.key: record for record in read_shard(shards / path.name)}
+        for record in read_shard(path):
+            other = whole[record.key]
+            assert record.about == other.about
+            assert record.names == other.names
+            assert all(record[name].dtype == other[name].dtype for name in record.names)
+            assert record["truth"].shape == (*other["truth"].shape[:1], 48, 64, 3)
+            assert abs(record["truth"].mean() - other["truth"].mean()) < 3
+            long = np.linalg.norm(record["normal"].astype(float), axis=-1)[record["alpha"] > 250]
+            assert np.abs(long - 127).max() < 2
+    torch.save({"smooth": LightNet().state_dict(), "step": 1, "minutes": 1}, tmp_path / "teacher.pt")
+    monkeypatch.setattr(loop, "LEAST", 10)
+    run = loop.Run(small, tmp_path / "run", 1.0, 1, 2, steps=2, form="live", teacher=tmp_path / "teacher.pt")
+    loop.train(run)
+    net, trained = read_net(tmp_path / "run" / "last.pt")
+    assert net.form == FORMS["live"]
+    assert trained["steps"] == 2
+    out, last = tmp_path / "light-live.onnx", tmp_path / "run" / "last.pt"
+    words = ["export", "--checkpoint", str(last), "--out", str(out), "--data", str(small), "--seed", "1"]
+    assert main([*words, "--commit", "none"]) == 0
+    assert Runner(out).size((640, 480)) == (64, 48)
+
+
+def test_what_a_teacher_says_counts():
+    net, teacher = LightNet(FORMS["live"]), LightNet()
+    with pytest.raises(ValueError, match="stride"):
+        Form(4, (8, 8, 8, 8), (1, 1, 1, 1), (1, 1, 1))
+    planes = torch.rand(2, FEATURES, 32, 48)
+    one = torch.ones(2, 1, 32, 48)
+    batch = Batch(planes, one.expand(2, 3, 32, 48) * 0.4, one.expand(2, 3, 32, 48) * 0.5,
+                  one.expand(2, 3, 32, 48) * 0.3, one, one, torch.full((2, 1, 1, 1), 0.4))  # fmt: skip
+    alone = loop.loss_of(net, batch)
+    torch.testing.assert_close(loop.loss_of(net, batch, net), alone, atol=0.02, rtol=0)
+    with torch.no_grad():
+        teacher.head.bias += 2.0
+    assert loop.loss_of(net, batch, teacher) > alone + 1.0
 
 
 def test_a_new_network_says_next_to_nothing_and_no_more_than_its_limit():

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 CHECKS = Path(__file__).with_name("light_checks.py")
-COUNT = 11
+COUNT = 13
 
 
 def run() -> subprocess.CompletedProcess[str]:

@@ -1,11 +1,12 @@
 """The light network, from pictures to the shipped file.
 
     python -m training.light draw --out DIR --seed S --shards A:B --bank BANK --assets ASSETS
+    python -m training.light shrink --data DIR --out SMALL --size 192x112
     python -m training.light train --data DIR --out RUN --minutes M
     python -m training.light export --checkpoint RUN/last.pt --out light.onnx --data DIR --seed S
 
 `draw` renders (draw.py; several processes and machines can take a range of shards each), with posed bodies of
-`training.synth make`. `train` goes on where RUN stopped.
+`training.synth make`. `shrink` is for the form that runs live. `train` goes on where RUN stopped.
 """
 
 from __future__ import annotations
@@ -40,11 +41,21 @@ def run_draw(args: argparse.Namespace) -> None:
         studio.close()
 
 
+def run_shrink(args: argparse.Namespace) -> None:
+    """`shrink`"""
+    from training.light.shrink import shrink
+
+    shrink(args.data, args.out, args.size)
+
+
 def run_train(args: argparse.Namespace) -> None:
     """`train`"""
     from training.light.train import Run, train
 
-    train(Run(args.data, args.out, args.minutes, args.kept, seed=args.seed, start=args.start))
+    train(
+        Run(args.data, args.out, args.minutes, args.kept, seed=args.seed, start=args.start,
+            form=args.form, guess=args.guess, teacher=args.teacher)
+    )  # fmt: skip
 
 
 def run_export(args: argparse.Namespace) -> None:
@@ -56,7 +67,8 @@ def run_export(args: argparse.Namespace) -> None:
     shards = find_shards(args.data)
     sets = sum(len(record.about["sets"]) for path in shards for record in read_shard(path))
     figures = json.loads(args.figures.read_text()) if args.figures else {}
-    facts = {"data_seed": args.seed, "data_sets": sets, **figures}
+    first = read_shard(shards[0])[0]["alpha"]
+    facts = {"pixels": first.size, "data_seed": args.seed, "data_sets": sets, **figures}
     write(args.checkpoint, args.out, facts, args.commit or commit())
 
 
@@ -81,6 +93,11 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="what renders")
     one.add_argument("--held-out", action="store_true", help="people that training must not see")
     one.set_defaults(run=run_draw)
+    one = sub.add_parser("shrink", help="what was drawn, made smaller")
+    one.add_argument("--data", type=Path, required=True)
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--size", type=parse_size, required=True, help="multiples of 16")
+    one.set_defaults(run=run_shrink)
     one = sub.add_parser("train", help="train, or go on")
     one.add_argument("--data", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True)
@@ -88,6 +105,9 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--kept", type=int, default=4, help="shards that it is measured on")
     one.add_argument("--seed", type=int, default=1)
     one.add_argument("--start", type=Path, help="weights to begin with")
+    one.add_argument("--form", default="light", help="light, or live: smaller, for cameras")
+    one.add_argument("--teacher", type=Path, help="a checkpoint whose word is learned too")
+    one.add_argument("--guess", type=float, default=0.5, help="share of pictures with a network's geometry")
     one.set_defaults(run=run_train)
     one = sub.add_parser("export", help="write the network and its card")
     one.add_argument("--checkpoint", type=Path, required=True)

@@ -28,9 +28,11 @@ INSIDE = 0.97  # alpha
 
 
 class Sets(Dataset[dict[str, Tensor]]):
-    """Every set of every view, with the true geometry or (at random) a network's."""
+    """Every set of every view, with the true geometry or (at random, a share `guess` of the time) a
+    network's."""
 
-    def __init__(self, folder: Path, first: int = 0, last: int | None = None) -> None:
+    def __init__(self, folder: Path, first: int = 0, last: int | None = None, guess: float = 0.5) -> None:
+        self.guess = guess
         records = [record for path in find_shards(folder)[first:last] for record in read_shard(path)]
         self.items = [(record, k) for record in records for k in range(record["picture"].shape[0])]
 
@@ -39,7 +41,7 @@ class Sets(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         record, k = self.items[index]
-        return read_set(record, k, TRUE if torch.rand(()) < 0.5 else GUESS)
+        return read_set(record, k, GUESS if torch.rand(()) < self.guess else TRUE)
 
 
 def read_set(record: Record, k: int, which: str) -> dict[str, Tensor]:

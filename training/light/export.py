@@ -13,17 +13,9 @@ import numpy as np
 import torch
 
 from training.export import ASSETS, TOLERANCE, write_card
-from training.light.model import FEATURES, STRIDE, LightNet
+from training.light.model import FEATURES, STRIDE, LightNet, read_net
 
 SIZES = ((256, 144), (208, 176), (144, 256))
-
-
-def read_net(checkpoint: Path) -> tuple[LightNet, dict[str, float]]:
-    """The averaged weights, ready to use, and how long they were trained."""
-    there = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    net = LightNet()
-    net.load_state_dict(there["smooth"])
-    return net.eval(), {"steps": there["step"], "minutes": round(there["minutes"])}
 
 
 def export(net: LightNet, path: Path) -> None:

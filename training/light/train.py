@@ -34,14 +34,16 @@ from training.light.batch import (
     squared_error,
     window,
 )  # fmt: skip
-from training.light.model import LightNet
+from training.light.model import FORMS, STRIDE, LightNet, read_net
 from training.synth.shards import find_shards
 
 RATE, DECAY, WARM, FLAT = 2e-3, 1e-2, 200, 0.3
 FLOOR = 2e-4  # added to the squared error before its logarithm: 37 dB
 CALM = 0.01  # weight of the mean stops: nothing is said where nothing is gained
+TAUGHT = 1.0  # weight of the mean difference from the teacher, in stops over the person
 LEAST = 200  # pixels of a person that count
-WIDTHS, NOISES = (160, 192, 224, 256), (0.0, 0.0, 0.01, 0.03)
+SHARES, NOISES = (10, 12, 14, 16), (0.0, 0.0, 0.01, 0.03)
+"""Widths of cuts in sixteenths of the picture, and standard deviations."""
 DYES = 2.5  # how much colours are changed
 WAVES = torch.tensor([8.0, 8.0, 3.0])  # how fast over hue and saturation, and where they begin
 SMOOTH = 0.998  # of the moving average of the weights
@@ -50,7 +52,9 @@ SMOOTH = 0.998  # of the moving average of the weights
 @dataclass(frozen=True)
 class Run:
     """data: shards of `draw`, the last `kept` of which are held out; out: checkpoint and log; minutes: of
-    training in all, or `steps`; batch: pictures a step; start: a checkpoint to go on from anew."""
+    training in all, or `steps`; batch: pictures a step; start: a checkpoint to go on from anew; form: of
+    FORMS; guess: share of pictures with a network's geometry; teacher: a checkpoint whose word is
+    learned too."""
 
     data: Path
     out: Path
@@ -60,6 +64,9 @@ class Run:
     seed: int = 1
     steps: int = 0
     start: Path | None = None
+    form: str = "light"
+    guess: float = 0.5
+    teacher: Path | None = None
 
 
 def rate(step: int, share: float) -> float:
@@ -91,7 +98,7 @@ def errors(net: LightNet, batch: Batch) -> tuple[Tensor, Tensor]:
     return without, with_it
 
 
-def loss_of(net: LightNet, batch: Batch) -> Tensor:
+def loss_of(net: LightNet, batch: Batch, teacher: LightNet | None = None) -> Tensor:
     """Of one batch, a number."""
     with torch.autocast("cpu", torch.bfloat16):
         stops = net(batch.features.contiguous(memory_format=torch.channels_last))
@@ -99,7 +106,12 @@ def loss_of(net: LightNet, batch: Batch) -> Tensor:
     light = lit(stops, batch)
     error = squared_error(relit(batch.picture, light, batch.ambient), batch.truth, batch.person)
     counts = ((batch.person > INSIDE).sum((1, 2, 3)) > LEAST).float()
-    return ((error + FLOOR).log() * counts).mean() + CALM * stops.abs().mean()
+    loss = ((error + FLOOR).log() * counts).mean() + CALM * stops.abs().mean()
+    if teacher is None:
+        return loss
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        told = teacher(batch.features.contiguous(memory_format=torch.channels_last)).float()
+    return loss + TAUGHT * ((stops - told).abs() * batch.person).sum() / batch.person.sum().clamp_min(1)
 
 
 def drawn(raw: dict[str, Tensor], generator: torch.Generator) -> Batch:
@@ -119,7 +131,7 @@ def drawn(raw: dict[str, Tensor], generator: torch.Generator) -> Batch:
             )
             tint = tint * dyed(raw["picture"].float() / 255, size * DYES, turn * WAVES)
     batch = prepare(raw, tint, NOISES[pick(len(NOISES))])
-    width = min(WIDTHS[pick(len(WIDTHS))], full)
+    width = SHARES[pick(len(SHARES))] * full // 16 // STRIDE * STRIDE
     return window(batch, pick(full - width + 1), width, bool(pick(2)))
 
 
@@ -156,10 +168,12 @@ def train(run: Run) -> None:
         raise ValueError(
             f"{run.data}: got {count} shards, {run.kept} of them kept; expected 1 and more of each"
         )
-    sets, kept = Sets(run.data, 0, -run.kept), Sets(run.data, -run.kept)
+    sets, kept = Sets(run.data, 0, -run.kept, run.guess), Sets(run.data, -run.kept)
     if len(sets) < run.batch:
         raise ValueError(f"{run.data}: got {len(sets)} sets to learn from, expected {run.batch} and more")
-    net, smooth = LightNet().to(memory_format=torch.channels_last), LightNet()
+    form = FORMS[run.form]
+    net, smooth = LightNet(form).to(memory_format=torch.channels_last), LightNet(form)
+    teacher = read_net(run.teacher)[0] if run.teacher else None
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     last, step, before = run.out / "last.pt", 0, 0.0
     if last.exists() or run.start:
@@ -177,7 +191,7 @@ def train(run: Run) -> None:
 
     def note() -> None:
         save(last, net=net.state_dict(), smooth=smooth.state_dict(), optimiser=optimiser.state_dict(),
-             step=step, minutes=spent)  # fmt: skip
+             step=step, minutes=spent, form=run.form)  # fmt: skip
         figures = [round(v, 3) for which in (TRUE, GUESS) for v in measure(smooth, kept, which)]
         with (run.out / "log.csv").open("a", newline="") as file:
             csv.writer(file).writerow(
@@ -196,7 +210,7 @@ def train(run: Run) -> None:
             break
         for group in optimiser.param_groups:
             group["lr"] = rate(step, share)
-        loss = loss_of(net, drawn(raw, chance))
+        loss = loss_of(net, drawn(raw, chance), teacher)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
