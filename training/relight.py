@@ -29,13 +29,15 @@ from live_relight.core.frames import Geometry, Image
 from live_relight.core.light import Light
 from live_relight.core.look import NUMBERS, TEXTS, Look
 from live_relight.core.present import fit
-from live_relight.core.shadow import MOST_STEPS
+from live_relight.core.shadow import MOST_STEPS, STEPS
 from training.relight_report import (
     ALONE_NETWORK,
     ALONE_TRUE,
     BEFORE,
     INTRO,
     LIMIT,
+    LIVE_NETWORK,
+    LIVE_TRUE,
     NETWORK,
     PLAIN_NETWORK,
     PLAIN_TRUE,
@@ -119,7 +121,7 @@ class Studio:
 
     def __init__(self, engine: str = "auto", changes: dict[str, Any] | None = None) -> None:
         from live_relight.geometry import open_estimator
-        from live_relight.geometry.light_net import LightNet
+        from live_relight.geometry.light_net import LightNet, live
         from live_relight.shade.opengl import OpenGLShader
 
         self.changes = changes or {}
@@ -128,6 +130,8 @@ class Studio:
             stack.callback(self.estimator.close)
             self.shader = OpenGLShader(learned=1.0, light_net=LightNet)
             stack.callback(self.shader.close)
+            self.live = OpenGLShader(learned=1.0, light_net=live)
+            stack.callback(self.live.close)
             self._stack = stack.pop_all()
 
     def close(self) -> None:
@@ -143,6 +147,8 @@ class Studio:
         made: dict[str, Any] = {
             TRUE: shade(pair.picture, pair.geometry, look, MOST_STEPS, fit(pair.geometry)),
             NETWORK: shade(pair.picture, guess, usual, MOST_STEPS, fit(guess)),
+            LIVE_TRUE: self.live.shade(pair.picture, pair.geometry, look, STEPS, fit(pair.geometry)),
+            LIVE_NETWORK: self.live.shade(pair.picture, guess, usual, STEPS, fit(guess)),
             ALONE_TRUE: shade(
                 pair.picture, pair.geometry, replace(look, learned=0.0), MOST_STEPS, fit(pair.geometry)
             ),

@@ -19,10 +19,14 @@ ALONE_TRUE, ALONE_NETWORK = (
     "without the light network, true geometry",
     "without the light network, the network's",
 )
+LIVE_TRUE, LIVE_NETWORK = "live, where there is room, true geometry", "live, the network's geometry"
 PLAIN_TRUE, PLAIN_NETWORK = "Lambert without shadows, true geometry", "Lambert without shadows, the network's"
 BEFORE = "the picture as it was"
 LIMIT, UNLIT = "limit: exact light, times the picture", "limit: exact light in place of what was there"
-METHODS = (TRUE, NETWORK, ALONE_TRUE, ALONE_NETWORK, PLAIN_TRUE, PLAIN_NETWORK, BEFORE, LIMIT, UNLIT)
+METHODS = (
+    TRUE, NETWORK, LIVE_TRUE, LIVE_NETWORK, ALONE_TRUE, ALONE_NETWORK, PLAIN_TRUE, PLAIN_NETWORK, BEFORE,
+    LIMIT, UNLIT,
+)  # fmt: skip
 SHOWN = (TRUE, ALONE_TRUE, NETWORK)
 
 
@@ -99,8 +103,8 @@ sRGB, 0..1, means over the pairs.
 {table}
 
 Ours is what `photo` and `video` do: the light network corrects how the lights fall. It has learnt from other
-people, clothes, hair and surroundings. Live it is left out unless `--learned` asks for it; that is the second
-pair of lines.
+people, clothes, hair and surroundings. Live a smaller one is heard where `--quality auto` finds room for it, with
+fewer steps a shadow, as a processor draws them; without room, or with `--learned 0`, it is the third pair of lines.
 
 The two limits use the true light map and leave only what a picture does not tell: `times the picture` takes
 the picture's colours for the surface's own, as the application does; `in place of what was there` divides by

@@ -28,7 +28,7 @@ STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS, LE
 """Steps a shadow is marched in; a card takes more at `high` (`shadow_steps`)."""
 FINE = ("lean", "high", LEARNED)
 """Levels with a light map at the picture's size on a card; without one, with the person's edge at it."""
-COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0, LEARNED: 1.3}
+COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0, LEARNED: 1.45}
 """What a frame takes at a level, as a share of `high` (docs/performance.md; 'coarse', which only a card has,
 is put between its neighbours)."""
 
