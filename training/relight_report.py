@@ -103,8 +103,9 @@ sRGB, 0..1, means over the pairs.
 {table}
 
 Ours is what `photo` and `video` do: the light network corrects how the lights fall. It has learnt from other
-people, clothes, hair and surroundings. Live a smaller one is heard where `--quality auto` finds room for it, with
-fewer steps a shadow, as a processor draws them; without room, or with `--learned 0`, it is the third pair of lines.
+people, clothes, hair and surroundings. Live a smaller one is heard where `--quality auto` finds room for it,
+with fewer steps a shadow, as a processor draws them; without room, or with `--learned 0`, it is the third
+pair of lines.
 
 The two limits use the true light map and leave only what a picture does not tell: `times the picture` takes
 the picture's colours for the surface's own, as the application does; `in place of what was there` divides by
