@@ -21,12 +21,12 @@ from tqdm import tqdm
 from training.depthwise import quicken
 from training.device import Place, join, leave, meet, same_progress, share_gradients, to_device
 from training.keep import average, log, resume
-from training.losses import Weights, total_loss
+from training.losses import Weights, teacher_loss, total_loss
 from training.model import GeometryNet, ModelConfig, parameters, read_widths
 from training.schedule import average_at, rate_at
 from training.supply import Progress, supply_of
 from training.told import from_options, in_one_line
-from training.weights import load_imagenet, load_matching, save_checkpoint
+from training.weights import load_imagenet, load_matching, load_model, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class TrainConfig:
     `still` > 0: the encoder's stem and that many stages, less one, keep their weights and statistics, which
     saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a card the data is
     kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
-    `times` as large as schedule.PHASES says.
+    `times` as large as schedule.PHASES says. `teacher`: a checkpoint whose word is learned too, by
+    `weight_teacher`.
     """
 
     data: str
@@ -61,6 +62,7 @@ class TrainConfig:
     save: int = 200
     imagenet: bool = True
     start: str = ""
+    teacher: str = ""
     begin: float = 0.0
     fast: bool = False
     relief: int = 0
@@ -82,6 +84,7 @@ class TrainConfig:
     weight_gradient: float = Weights.gradient
     weight_agree: float = Weights.agree
     weight_alpha: float = Weights.alpha
+    weight_teacher: float = 1.0
 
 
 def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
@@ -158,6 +161,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     if place.half and not place.card:
         quicken(model)
     progress, stop = Progress(config, spent), threading.Event()
+    teacher = load_model(config.teacher).to(place.device).eval() if config.teacher else None
     supply, have = supply_of(config, progress, step, stop, place)
 
     def keep() -> None:
@@ -179,7 +183,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * rate_at(share)
-            terms = train_step(model, optimizer, batch, weights, place)
+            terms = train_step(model, optimizer, batch, weights, place, teacher, config.weight_teacher)
             average(mean, model, average_at(step))
             step += 1
             bar.update(max(share - bar.n, 0.0))
@@ -215,13 +219,20 @@ def train_step(
     batch: dict[str, Tensor],
     weights: Weights,
     place: Place,
+    teacher: GeometryNet | None = None,
+    taught: float = 1.0,
 ) -> dict[str, Tensor]:
-    """One update; returns the terms of the loss."""
+    """One update; returns the terms of the loss. `taught`: weight of what the `teacher` says."""
     batch = to_device(batch, place)
     image = batch["image"].contiguous(memory_format=torch.channels_last)
     with torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
         raw = model.raw(image)
     loss, terms = total_loss(raw.float(), batch, weights)
+    if teacher is not None:
+        with torch.no_grad(), torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
+            told = teacher.raw(image)
+        more = taught * teacher_loss(raw.float(), told.float(), batch)
+        loss, terms = loss + more, terms | {"teacher": more.detach()}
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     share_gradients(model, place)

@@ -15,6 +15,7 @@ from training.losses import (
     relief_loss,
     shade_loss,
     sureness_loss,
+    teacher_loss,
     total_loss,
 )
 from training.schedule import PHASES, average_at, phase_at, rate_at
@@ -173,3 +174,23 @@ def test_sphere_baseline_on_a_sphere():
     truth = (truth / np.linalg.norm(truth, axis=-1, keepdims=True)).astype(np.float32)
     inner = ((u * u + v * v) < 0.8).astype(np.float32)
     assert metrics.summarise([metrics.angles(sphere_normals(mask), truth, inner)])["mean"] < 2
+
+
+def test_a_teacher_is_met_where_it_says_the_same():
+    mask = torch.zeros(2, 1, 8, 9)
+    mask[..., 2:6, 3:7] = 1
+    truth, told = truth_of(mask), torch.randn(2, 5, 8, 9)
+    assert teacher_loss(told, told, truth) < 0.02
+    farther, turned, thinner = told.clone(), told.clone(), told.clone()
+    farther[:, 3] += 0.5  # of another mean alone: nobody can know
+    assert teacher_loss(farther, told, truth) == pytest.approx(
+        float(teacher_loss(told, told, truth)), abs=1e-5
+    )
+    turned[:, :3] *= -1
+    thinner[:, 4] -= 3
+    outside = told.clone()
+    outside[..., 7, 8] += torch.tensor([9.0, -9.0, 9.0, 9.0, 0.0])
+    assert teacher_loss(turned, told, truth) > 1.5
+    assert teacher_loss(thinner, told, truth) > 0.2
+    assert teacher_loss(outside, told, truth) == teacher_loss(told, told, truth)
+    assert torch.isfinite(teacher_loss(told, turned, truth_of(torch.zeros(2, 1, 8, 9))))

@@ -298,3 +298,14 @@ def test_the_middle_of_two_networks(tmp_path, capsys):
     kept, own = (torch.load(p, weights_only=True)["model"] for p in (tmp_path / "d.pt", paths[1]))
     assert torch.equal(kept["relief.link.weight"], own["relief.link.weight"])
     assert not torch.equal(kept["head.weight"], own["head.weight"])
+
+
+def test_another_network_s_word_is_learned_too(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 4),))
+    teacher = GeometryNet(ModelConfig(fast=True))
+    save_checkpoint(tmp_path / "teacher.pt", teacher)
+    given = {"imagenet": False, "threads": 1, "fast": True, "report": 1, "steps": 2}
+    train(TrainConfig(str(data), str(tmp_path / "a"), teacher=str(tmp_path / "teacher.pt"), **given))
+    train(TrainConfig(str(data), str(tmp_path / "b"), **given))
+    assert "teacher" in (tmp_path / "a" / "log.csv").read_text().splitlines()[0]
+    assert "teacher" not in (tmp_path / "b" / "log.csv").read_text().splitlines()[0]
