@@ -215,9 +215,9 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
 
 
 def teacher_loss(raw: Tensor, told: Tensor, truth: dict[str, Tensor]) -> Tensor:
-    """How far `GeometryNet.raw` [B,5 or 7,H,W] is from what another network says of the same picture (`told`):
-    normals and log-depth where the mask is, the matte everywhere. What the other cannot see either is no aim
-    then, which a small network has no room for."""
+    """How far `GeometryNet.raw` [B,5 or 7,H,W] is from what another network says of the same picture
+    (`told`): normals and log-depth where the mask is, the matte everywhere. What the other cannot see either
+    is no aim then, which a small network has no room for."""
     from training.model import split_normal
 
     mask = truth["mask"]
