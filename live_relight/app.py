@@ -139,9 +139,10 @@ def run(settings: Settings, options: RunOptions) -> int:
         # Slow to start and independent of the camera: a wrong engine is said before a camera lights up.
         estimator = open_estimator(settings.engine, say=say.say, live=not all(map(file_of, settings.sink)))
         stack.callback(estimator.close)
-        learns = _learns(controls.look(), settings.quality, say)
         shader = OpenGLShader(light_net=light_net.live)
         stack.callback(shader.close)
+        if controls.look().learned:
+            shader.ready_light_net()
         source = _open_source(settings, watched)
         stack.callback(source.close)
         say.say(f"source  {source.name}{_note(source)}")
@@ -152,6 +153,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         if crowd := crowded(controls.look()):
             say.say(f"light   {crowd}")
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
+        governed = settings.quality == "auto" and settings.learned is None and (source.live or watched)
+        learns = governed and _learns(shader, say)
         _rehearse(shader, estimator, controls.look(), source.size, settings.quality, learns, say)
         grabber = Grabber(source, latest_only=source.live or watched)  # which plays from now on
         stack.callback(grabber.close)
@@ -178,19 +181,15 @@ def run(settings: Settings, options: RunOptions) -> int:
     return STOPPED if state.arrived else 0
 
 
-def _learns(look: Look, quality: str, say: terminal.StatusLine) -> bool:
-    """Whether the light network may be heard where there is room for it. Raises EstimatorError where it is
-    asked for and not whole; where it is not asked for it is gone without."""
-    open_to_it = look.learned is None and quality == "auto"
+def _learns(shader: OpenGLShader, say: terminal.StatusLine) -> bool:
+    """Whether the light network is ready to be heard where there is room for it; nobody asked for it, so
+    without it the run goes on."""
     try:
-        if look.learned or open_to_it:
-            light_net.check(light_net.shipped(light_net.LIVE))
+        shader.ready_light_net()
     except EstimatorError as error:
-        if look.learned:
-            raise
         say.say(f"light   without the light network: {error}")
         return False
-    return open_to_it
+    return True
 
 
 def _rehearse(

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from .core import governor, presence, present, temporal
+from .core import governor, presence, present, temporal, told
 from .core.arrange import PresentState, arrange, step
-from .core.errors import SinkError
-from .core.frames import Frame
+from .core.errors import EstimatorError, SinkError
+from .core.frames import Frame, Geometry, Image
 from .core.look import Look
 from .core.present import Present
 from .core.stages import Estimator, Shader, Sink
@@ -66,6 +66,8 @@ class Pipeline:
         self.stats = Stats()
         self.lost: list[SinkError] = []
         """What the sinks that were lost on the way died of."""
+        self.notes: list[str] = []
+        """What else is to be told: the light network has failed, and it goes on without."""
 
     @property
     def quality(self) -> str:
@@ -74,11 +76,33 @@ class Pipeline:
 
     def _hearing(self, look: Look, time: float) -> Look:
         """The look, with how far the light network is heard in the frame of a time where that is open."""
+        if self.notes:
+            return replace(look, learned=0.0)
         if not self._learns or look.learned is not None:
+            self._heard = 0.0
             return look
         passed = time - self._last.time if self._last else 0.0
         self._heard = governor.heard(self._heard, self.quality, passed)
         return replace(look, learned=self._heard)
+
+    def _shade(
+        self, image: Image, geometry: Geometry, look: Look, smoothing: temporal.Smoothing | None
+    ) -> Image:
+        """Without the light network, from now on, if it fails."""
+        steps = governor.shadow_steps(self.quality, card=self._shader.coarsens)
+        fine, there = self.quality in governor.FINE, self._there.present
+        try:
+            return self._shader.shade(image, geometry, look, steps, there, smoothing, fine)
+        except EstimatorError as error:
+            if self.notes:
+                raise
+            self.notes.append(f"the light goes on without its network: {error}")
+            self._learns = False
+            if self.quality == governor.LEARNED:
+                self._governor = governor.silenced(self._governor, time.monotonic())
+            return self._shader.shade(
+                image, geometry, replace(look, learned=0.0), steps, there, smoothing, fine
+            )
 
     def process(self, frame: Frame, marks: dict[str, float]) -> Frame:
         """One frame through; `marks` receives the seconds of each stage."""
@@ -108,9 +132,7 @@ class Pipeline:
             arrange(self._hearing(look, frame.time), self._there), self._presence.share or 0.0
         )
         smooth = time.perf_counter()
-        steps = governor.shadow_steps(self.quality, card=self._shader.coarsens)
-        fine = self.quality in governor.FINE
-        image = self._shader.shade(frame.image, steady, look, steps, self._there.present, smoothing, fine)
+        image = self._shade(frame.image, steady, look, smoothing)
         done = time.perf_counter()
         marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
         return replace(frame, image=image)
@@ -168,8 +190,17 @@ class Pipeline:
         if not self._governed or last is None or frame.index <= last.index:
             return
         interval = (frame.time - last.time) / (frame.index - last.index)
-        if interval > 0:
-            rungs = governor.RUNGS if self._shader.coarsens else governor.GRID_RUNGS
-            if self._learns:
-                rungs = (*rungs, governor.LEARNED)
-            self._governor = governor.step(self._governor, now, busy, interval, rungs)
+        if interval <= 0:
+            return
+        rungs = governor.RUNGS if self._shader.coarsens else governor.GRID_RUNGS
+        if self._open_to_learn:
+            rungs = (*rungs, governor.LEARNED)
+        elif self.quality == governor.LEARNED:
+            self._governor = governor.silenced(self._governor, now)
+        self._governor = governor.step(self._governor, now, busy, interval, rungs)
+
+    @property
+    def _open_to_learn(self) -> bool:
+        """Whether the light network would have anything to say here, and nothing else says how far."""
+        look = self._look()
+        return self._learns and look.learned is None and told.heard(look) is not None

@@ -32,7 +32,7 @@ def rehearse(
     if not shader.on_grid:
         return
     image = np.full((size[1], size[0], 3), 128, np.uint8)
-    done: set[tuple[Size, bool, float | None]] = set()
+    done: set[tuple[Size, bool, float]] = set()
     for level in levels:
         geometry, learned = sphere(estimator.estimate(image, SHARES[level]).size), float(level == LEARNED)
         if (geometry.size, level in FINE, learned) in done:  # 'lean' is 'high' with fewer steps

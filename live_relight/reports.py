@@ -57,9 +57,13 @@ class Problems:
 
     def __init__(self, pipeline: Pipeline, writer: StatsWriter, say: Callable[[str], None]) -> None:
         self.said: list[str] = []
+        self._noted = 0
         self._pipeline, self._writer, self._say = pipeline, writer, say
 
     def tell(self) -> None:
+        for note in self._pipeline.notes[self._noted :]:
+            self._say(f"light   {note}")
+        self._noted = len(self._pipeline.notes)
         for problem in filter(None, [*map(str, self._pipeline.lost), self._writer.failure]):
             if problem not in self.said:
                 self.said.append(problem)

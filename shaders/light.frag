@@ -33,7 +33,7 @@ uniform vec2 evened;          // how much of it is evened out: of what is there,
 in vec2 uv;
 out vec4 factor;
 
-const float RIM = 2.0;  // from the silhouette to where a rim light ends, texels of `softened`
+const float RIM = 1.0 / 64.0;  // from the silhouette to where a rim light ends, of the longer side
 
 vec3 p, n, soft, view;
 vec3 total = vec3(0.0);
@@ -82,8 +82,9 @@ void spot_lamp(int i, float seen) {
 
 void rim_lamp(int i, float seen, float narrow) {
     // Bent outward at the silhouette, where alpha falls; a network's normals hardly turn away there.
-    vec2 texel = RIM / vec2(textureSize(softened, 0));
-    vec2 x = vec2(texel.x, 0.0), y = vec2(0.0, texel.y);
+    vec2 size = vec2(textureSize(softened, 0));
+    vec2 reach = RIM * max(size.x, size.y) / size;
+    vec2 x = vec2(reach.x, 0.0), y = vec2(0.0, reach.y);
     float right = texture(softened, uv + x).w, left = texture(softened, uv - x).w;
     float below = texture(softened, uv + y).w, above = texture(softened, uv - y).w;
     vec3 outward = unit(vec3(left - right, below - above, 0.0));

@@ -31,8 +31,10 @@ RATIO = 2.0
 """Key side to fill side."""
 CHEEKS = np.array([[0.6, 0.0, 0.8], [-0.6, 0.0, 0.8]])
 """Normals of the two sides, the picture's right and left."""
-LEAST_ANSWER = 0.05
-"""Of a side to a light, below which that light cannot set it."""
+LEAST_ANSWER = 0.3
+"""Of a cheek to a light on its side: a light that gives it less (one from behind) keeps its own power."""
+ALIKE = 0.05
+"""Of the determinant, below which key and fill stand in one place and only one of them is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,9 @@ def arrange(look: Look, state: PresentState) -> Look:
     powers = _powers(look, _keyed(ambient * room, state.side), _keyed(ours, state.side), wanted)
     lights, done = [], set()
     for light in look.lights:
-        if light.kind in powers and light.kind not in done:
+        if light.kind in ("key", "fill") and light.kind not in done:
             done.add(light.kind)
-            light = _placed(light, state.side, powers[light.kind])
+            light = _placed(light, state.side, powers.get(light.kind, light.power))
         lights.append(light)
     background = look.background if look.background is not None else min(gain, 1.0) * 0.85
     return replace(look, lights=tuple(lights), ambient=min(ambient, 4.0), background=background)
@@ -107,37 +109,40 @@ def _powers(
     look: Look, room: tuple[float, float], ours: tuple[float, float], wanted: float
 ) -> dict[str, float]:
     """Of the first key and the first fill, so that the fill's side has `wanted` light and the key's RATIO
-    times that: two equations, since either light reaches over to the other side. room, ours: of the key's
-    side and the other, the light that is there and what ours are multiplied by."""
-    answers = {k: _answers(light) for k in ("key", "fill") if (light := _first(look, k)) is not None}
-    key, fill = answers.get("key", (0.0, 0.0)), answers.get("fill", (0.0, 0.0))
+    times that: two equations, since either light reaches over to the other side. Lights that are off or do
+    not reach their side are left out. room, ours: of the key's side and the other, the light that is there
+    and what ours are multiplied by."""
+    key, fill = _answers(look, "key"), _answers(look, "fill")
+    near, far = RATIO * wanted - room[0], wanted - room[1]
+    if key is None and fill is None:
+        return {}
+    if key is None or fill is None:
+        one, left, share = ("key", near, key) if fill is None else ("fill", far, fill)
+        assert share is not None
+        return {one: max(left, 0.0) / (ours[fill is not None] * share[0])}
     a, b = ours[0] * key[0], ours[0] * fill[1]
     c, d = ours[1] * key[1], ours[1] * fill[0]
-    near, far = RATIO * wanted - room[0], wanted - room[1]
     whole = a * d - b * c
-    if whole > LEAST_ANSWER**2:
-        one, other = (near * d - b * far) / whole, (a * far - c * near) / whole
-        if one >= 0.0 and other >= 0.0:
-            return {"key": one, "fill": other}
-    # One of them is not there, or has nothing to add: the other sets what it can.
-    alone = (RATIO * room[1] - room[0]) / max(a - RATIO * c, LEAST_ANSWER)
-    most = max(near, 0.0) / max(a, LEAST_ANSWER)
-    return {
-        "key": min(max(alone, 0.0), most) if "fill" in answers else most,
-        "fill": max(far, 0.0) / max(d, LEAST_ANSWER) if near <= 0.0 or "key" not in answers else 0.0,
-    }
+    if whole < ALIKE * a * d:
+        return {"key": max(near, 0.0) / a, "fill": 0.0}
+    powers = {"key": (near * d - b * far) / whole, "fill": (a * far - c * near) / whole}
+    if powers["key"] < 0.0:  # the room is more one-sided than that
+        return {"key": 0.0, "fill": max(far, 0.0) / d}
+    if powers["fill"] < 0.0:  # the key gives the other side more than is wanted there
+        alone = (RATIO * room[1] - room[0]) / max(a - RATIO * c, ALIKE * a)
+        return {"key": min(max(alone, 0.0), max(near, 0.0) / a), "fill": 0.0}
+    return powers
 
 
-def _first(look: Look, kind: str) -> Light | None:
-    return next((light for light in look.lights if light.kind == kind), None)
-
-
-def _answers(light: Light) -> tuple[float, float]:
-    """What a cheek on its own side gets of a light of power 1, and what the other one."""
+def _answers(look: Look, kind: str) -> tuple[float, float] | None:
+    """What a cheek on its own side gets of the first light of a kind, at power 1, and what the other one."""
+    light = next((light for light in look.lights if light.kind == kind), None)
+    if light is None or not light.on:
+        return None
     toward = replace(light, az=abs(light.az)).direction
     spread = max(light.size / (2.0 * light.dist), LEAST_SPREAD)
     own, other = (float(v) for v in horizon(CHEEKS @ toward, min(spread, 1.0)))
-    return own, other
+    return (own, other) if own >= LEAST_ANSWER else None
 
 
 def _placed(light: Light, side: float, power: float) -> Light:

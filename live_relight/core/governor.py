@@ -42,13 +42,18 @@ PATIENCE, LONGEST = 8.0, 120.0
 """Seconds of room before a climb, at first and at most."""
 MEMORY = 1.0
 """Seconds over which load is averaged."""
+CALM = 0.2
+"""Seconds that a frame counts for at most: one that a camera held back says little of how busy we are."""
 FADE = 1.0
 """Seconds in which the light network comes and goes: nobody is to see the light jump."""
+TAUGHT = 4.0
+"""How many times as long it waits to hear the light network after each time that it was too much: a light
+that comes and goes is worse than none that is learned."""
 
 
 def heard(share: float, level: str, seconds: float) -> float:
     """How far the light network is heard, 0..1, `seconds` after it was by `share`, at a level."""
-    way = max(seconds, 0.0) / FADE
+    way = min(max(seconds, 0.0), CALM) / FADE
     return min(share + way, 1.0) if level == LEARNED else max(share - way, 0.0)
 
 
@@ -69,6 +74,10 @@ class GovernorState:
     climbed: float | None = None
     """When it last climbed."""
     patience: float = PATIENCE
+    hope: float = PATIENCE
+    """Seconds of room before LEARNED."""
+    before: float = 0.0
+    """Load when it climbed to LEARNED."""
 
 
 def step(
@@ -76,15 +85,20 @@ def step(
 ) -> GovernorState:
     """One frame further. `busy`: seconds it took; `interval`: seconds from frame to frame, as the source
     gives them; `rungs`: RUNGS or GRID_RUNGS, with LEARNED on top or without. The argument is not changed."""
-    load = min(busy / max(interval, 1e-6), 4.0)
+    interval = min(max(interval, 1e-6), max(CALM, busy))
+    load = min(busy / interval, 4.0)
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing
         return replace(state, changed=now)
+    if now < changed:  # the light network fades out: what it takes is not the level's
+        return state
     weight = min(max(busy, interval) / MEMORY, 1.0)
     load = state.load + (load - state.load) * weight if state.load else load
     state = replace(state, load=load)
     rested, index = now - changed, rungs.index(state.level)
     if load > FULL and index > 0 and rested > SETTLE:
+        if state.level == LEARNED:
+            return silenced(replace(state, hope=state.hope * TAUGHT), now)
         # A climb that is taken back soon was one too many.
         failed = state.climbed is not None and now - state.climbed < 2 * state.patience
         patience = min(2 * state.patience, LONGEST) if failed else state.patience
@@ -94,9 +108,17 @@ def step(
         return _moved(replace(state, patience=patience), rungs[index], now)
     if index + 1 < len(rungs) and rested > state.patience:
         above = rungs[index + 1]
-        if load * COST[above] / COST[state.level] < ROOM:
-            return _moved(replace(state, climbed=now), above, now)
+        if load * COST[above] / COST[state.level] >= ROOM:
+            return state
+        if above == LEARNED:
+            return _moved(replace(state, before=load), above, now) if rested > state.hope else state
+        return _moved(replace(state, climbed=now), above, now)
     return state
+
+
+def silenced(state: GovernorState, now: float) -> GovernorState:
+    """Down from LEARNED, as loaded as before it; nothing counts until the light network has faded out."""
+    return replace(state, level="high", load=state.before, changed=now + FADE)
 
 
 def _moved(state: GovernorState, level: str, now: float) -> GovernorState:

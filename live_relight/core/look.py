@@ -60,7 +60,7 @@ class Look:
     no option, for measurements."""
     learned: float | None = None
     """How far the light network's word on how our lights fall is taken, 0..1 (core/told.py). None: wholly
-    in `photo` and `video`, else not at all."""
+    in `photo` and `video`; live as there is room for it (core/governor.py)."""
     auto: bool = False
     """Key and fill follow the light that the picture has: side, ratio and exposure (core/present.py)."""
     background_blur: float = 0.0

@@ -155,13 +155,15 @@ def fit(geometry: Geometry) -> Present | None:
 
 
 def _blinding(solid: Floats, burnt: Floats, luma: Floats, scene: float) -> Present | None:
-    """Where a face is too bright to be fitted on: even light, of which there is too much. None where that is
-    not the reason."""
+    """Where most of a head is too bright to be fitted on: even light, of which there is too much. None where
+    that is not the reason. solid: rows x columns, whether somebody is there; burnt, luma: of these n cells in
+    turn; scene: as in Present."""
     row, _ = np.nonzero(solid)
     if not len(row):
         return None
-    lost = burnt & (row < _chin(solid, int(row[0]), int(row[-1]) + 1))
-    if np.count_nonzero(lost) < LEAST:
+    head = row < _chin(solid, int(row[0]), int(row[-1]) + 1)
+    lost = burnt & head
+    if np.count_nonzero(lost) < max(LEAST, 0.5 * np.count_nonzero(head)):
         return None
     return Present(level=min(float(luma[lost].mean()), 1.0), scene=scene, confidence=1.0)
 

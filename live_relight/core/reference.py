@@ -43,8 +43,9 @@ DARKEST = 0.04
 MAX_FALLOFF = 4.0
 F0 = 0.04
 """Share that skin and cloth reflect of what comes straight at them."""
-RIM = 2.0
-"""From the silhouette to where a rim light ends, places of planes.softened (a fiftieth of the width)."""
+RIM = 1 / 64
+"""From the silhouette to where a rim light ends, of the picture's longer side, besides what planes.softened
+has blurred."""
 SKY = 0.5
 """A hemisphere is this much brighter from its direction than from the side, and as much darker from below."""
 
@@ -87,9 +88,10 @@ def surface(
     u, v = np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h)
     soft = shadow.sample_at(softened, u, v)
     rows, columns = softened.shape[:2]
+    reach = RIM * max(rows, columns)
     beside = [
-        shadow.sample_at(softened, u + dx / columns, v + dy / rows)[..., 3]
-        for dx, dy in ((RIM, 0), (-RIM, 0), (0, RIM), (0, -RIM))
+        shadow.sample_at(softened, u + dx * reach / columns, v + dy * reach / rows)[..., 3]
+        for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))
     ]
     out = np.stack([beside[1] - beside[0], beside[2] - beside[3], np.zeros((h, w))], axis=-1)
     bend = np.clip(2.0 - 0.5 * np.sum(beside, axis=0)[..., None], 0.0, 1.0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .lamps import Lamp
+from .lamps import Lamp, shadowed
 from .look import Look
 from .planes import LUMA
 from .reference import GAMMA, MAX_FALLOFF, SKY
@@ -36,14 +36,24 @@ STRAY = 0.03
 
 def heard(look: Look) -> Look | None:
     """The look with the lights alone that the network corrects; None where there are none of them."""
-    some = replace(look, lights=tuple(light for light in look.active if light.kind in HEARD))
-    return some if some.lights else None
+    return _with(look, True)
 
 
 def others(look: Look) -> Look | None:
-    """The look with the lights alone that it does not correct; None where there are none of them."""
-    rest = replace(look, lights=tuple(light for light in look.active if light.kind not in HEARD))
-    return rest if rest.lights else None
+    """The look with the lights alone that it does not correct; None where there are none of them. Drawn apart
+    from the first, highlights take the colour of their own lights alone (reference.light_map)."""
+    return _with(look, False)
+
+
+def _with(look: Look, known: bool) -> Look | None:
+    """Shadows are cast by the lights that cast them in the whole look, of which there are only so many."""
+    cast = shadowed(look)
+    some = tuple(
+        replace(light, shadow=light.shadow and k in cast)
+        for k, light in enumerate(look.active)
+        if (light.kind in HEARD) == known
+    )
+    return replace(look, lights=some) if some else None
 
 
 def beside(better: Floats, rest: Floats) -> Floats:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..assets import folder
 from ..core import told
+from ..core.errors import EstimatorError
 from ..core.frames import Geometry
 from ..core.lamps import Lamp, Vector, lamps
 from ..core.look import Look
@@ -71,9 +72,14 @@ class LightNet:
         return input_size(frame, self._pixels, STRIDE)
 
     def stops(self, factors: Floats, geometry: Geometry, look: Look, head: Vector, frame: Size) -> Floats:
-        """stages.Corrector.stops. Where the network says what is no number it is not heard."""
+        """stages.Corrector.stops. Where the network says what is no number it is not heard. Raises
+        EstimatorError where it does not run."""
         planes, much = features(factors, geometry, lamps(look, head), half_tangents(frame, look.fov))
-        said = self._session.run(None, {"features": planes[None]})[0][0, 0]
+        try:
+            said = self._session.run(None, {"features": planes[None]})[0][0, 0]
+        except Exception as error:  # onnxruntime has no common base for its errors
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise EstimatorError("the light network", reason, "one that runs") from None
         if not np.isfinite(said).all():
             said = np.zeros_like(much)
         return np.stack([said, much], axis=-1)
@@ -138,7 +144,9 @@ def _rays(width: int, height: int, across: float, up: float) -> Floats:
         up
     )
     far = np.full((height, width), -1, np.float32)
-    return np.stack(np.broadcast_arrays(x[None], y[:, None], far))
+    found = np.stack(np.broadcast_arrays(x[None], y[:, None], far))
+    found.setflags(write=False)
+    return found
 
 
 def _stops(light: Floats) -> Floats:

@@ -200,17 +200,24 @@ class OpenGLShader:
         `draw`: draws that of some of the lights onto a target."""
         strength = self._learned if look.learned is None else look.learned
         some = told.heard(look) if strength and self._open_light_net else None
-        if some is None or self._open_light_net is None:
+        if some is None:
             return False
-        self._light_net = self._light_net or self._open_light_net()
-        self._passes.fit_learned(self._light_net.size(size), look.ambient)
+        net = self.ready_light_net()
+        assert net is not None
+        self._passes.fit_learned(net.size(size), look.ambient)
         draw(some, "hearing")
         small, others = self._passes.heard(), told.others(look)
         if others is not None:
             draw(others, "passing")  # a card does that while the processor asks
-        said = self._light_net.stops(small, geometry, some, head, size)
+        said = net.stops(small, geometry, some, head, size)
         self._passes.draw_learned(boxes, said, strength, others is not None)
         return True
+
+    def ready_light_net(self) -> Corrector | None:
+        """Opens it, so that no frame waits for it; None where there is none. Raises EstimatorError."""
+        if self._light_net is None and self._open_light_net is not None:
+            self._light_net = self._open_light_net()
+        return self._light_net
 
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Makes it ready and uploads it; returns the matte's plane."""

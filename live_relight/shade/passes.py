@@ -96,7 +96,7 @@ class Passes:
     ) -> None:  # fmt: skip
         """Draws `boxes` of the light map, and of its shadows. `head`: where lamps are placed round, subject
         distances; `steps`: of a shadow; `mapped`: whether the light that is there is in a texture; `onto`:
-        the target, "lit" or one of `Learned`'s."""
+        the target, "lit" or of targets.learned_targets."""
         found = lamps(look, head)
         given = lamp_uniforms(found, half_tangents(self.sizes.picture, look.fov))
         self._draw_shadows(boxes, found, given, steps)

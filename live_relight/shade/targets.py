@@ -62,8 +62,9 @@ def light_targets(
         "shadows": floats(ctx, plain.half_of(light), 4),
         "settled": floats(ctx, plain.half_of(light), 4),
         "lit": ctx.framebuffer([light_map]),
-        "out": ctx.framebuffer([ctx.renderbuffer(gain, 4, dtype="f4" if on_grid else "f1")]),
+        "out pixels": ctx.renderbuffer(gain, 4, dtype="f4" if on_grid else "f1"),
     }
+    made["out"] = ctx.framebuffer([made["out pixels"]])
     made["shaped"] = ctx.framebuffer([made["shape"]])
     made["shaded"] = ctx.framebuffer([made["shadows"]])
     made["settling"] = ctx.framebuffer([made["settled"]])
@@ -72,7 +73,7 @@ def light_targets(
     return made
 
 
-LEARNED = {"heard", "others", "hearing", "passing", "small", "said"}
+LEARNED = {"heard", "others", "hearing", "passing", "small", "small pixels", "said"}
 """Names of `learned_targets`."""
 
 
@@ -82,9 +83,11 @@ def learned_targets(ctx: moderngl.Context, light_map: Any, asked: Size) -> dict[
     made = {
         name: bilinear(ctx.texture(light_map.size, 4, dtype=light_map.dtype)) for name in ("heard", "others")
     }
+    pixels = ctx.renderbuffer(asked, 4, dtype="f4")
     return made | {
         "hearing": ctx.framebuffer([made["heard"]]),
         "passing": ctx.framebuffer([made["others"]]),
-        "small": ctx.framebuffer([ctx.renderbuffer(asked, 4, dtype="f4")]),
+        "small pixels": pixels,
+        "small": ctx.framebuffer([pixels]),
         "said": floats(ctx, asked, 2),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,20 @@ import pytest
 from live_relight.capture.fit import Fit
 from live_relight.capture.video import VideoSource
 from live_relight.cli import main
+from live_relight.core import governor
 from live_relight.core.errors import EstimatorError, LiveRelightError, UsageError
+from live_relight.core.frames import Frame
 from live_relight.core.light import Light
+from live_relight.core.look import Look
 from live_relight.core.settings import Settings, load_settings
+from live_relight.core.temporal import Smoothing
 from live_relight.geometry import light_net
+from live_relight.geometry.analytic import AnalyticEstimator
 from live_relight.geometry.imported import check_name
 from live_relight.geometry.light_net import LightNet
+from live_relight.pipeline import Pipeline
 from live_relight.relighter import Relighter
+from live_relight.shade.opengl import OpenGLShader
 from live_relight.shade.passes import Passes
 from live_relight.sinks.null import NullSink
 from tests.capture.clips import bars, write_clip
@@ -38,6 +46,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(Passes, "draw_learned", draw)
     return found
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def picture() -> np.ndarray:
@@ -85,6 +99,7 @@ def test_nothing_of_it_is_opened_where_the_quality_stays(monkeypatch: pytest.Mon
     monkeypatch.setattr(light_net, "LightNet", refuse)
     monkeypatch.setattr(light_net, "check", refuse)
     words = ["run", "--source", "demo", "--frames", "2", "--engine", "analytic", "--sink", "null"]
+    words += ["--sink", f"web:{free_port()}"]
     assert main([*words, "--quality", "high"]) == 0
     assert main([*words, "--learned", "0"]) == 0
 
@@ -102,6 +117,9 @@ def test_live_it_is_made_ready_before_the_first_frame(monkeypatch: pytest.Monkey
     monkeypatch.setattr(NullSink, "send", lambda self, frame: (frames.append(1), send(self, frame))[1])
     words = ["run", "--source", "demo", "--frames", "2", "--engine", "analytic", "--sink", "null"]
     assert main(words) == 0
+    assert opened == []  # nobody watches: every frame is done at `high`
+    frames.clear()
+    assert main([*words, "--sink", f"web:{free_port()}"]) == 0
     assert len(frames) == 2
     assert opened == [f"{light_net.shipped(light_net.LIVE)} 0"]
 
@@ -179,6 +197,8 @@ def test_a_missing_one_is_said_before_anything_is_opened(
     assert "light-live.onnx" in capsys.readouterr().err
     assert not (tmp_path / "a.mp4").exists()
     assert main([*words, "--frames", "2"]) == 0
+    assert "light network" not in capsys.readouterr().err
+    assert main([*words, "--frames", "2", "--sink", f"web:{free_port()}"]) == 0
     assert "without the light network" in capsys.readouterr().err
 
 
@@ -203,3 +223,41 @@ def test_no_imported_network_may_have_its_name() -> None:
     for name in (light_net.NAME, light_net.LIVE):
         with pytest.raises(UsageError, match="light"):
             check_name(name)
+
+
+@pytest.mark.parametrize("where", ["__init__", "stops"])
+def test_one_that_fails_in_mid_stream_is_gone_without(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise EstimatorError("the light network", "broken")
+
+    monkeypatch.setattr(LightNet, where, fail)
+    shader = OpenGLShader(light_net=light_net.live)
+    look = Look((Light.of("key"),), ambient=0.5)
+    pipeline = Pipeline(AnalyticEstimator(), shader, [], lambda: look, Smoothing(), "auto", learns=True)
+    pipeline._governor = governor.GovernorState(governor.LEARNED, changed=0.0)
+    try:
+        for k in range(4):
+            pipeline._last = Frame(picture(), k / 30, k)
+            out = pipeline.process(Frame(picture(), (k + 1) / 30, k + 1), {})
+            assert out.image.mean() > 10
+    finally:
+        shader.close()
+    assert len(pipeline.notes) == 1
+    assert "broken" in pipeline.notes[0]
+    assert pipeline.quality == "high"
+
+
+def test_a_look_that_it_has_nothing_to_say_to_does_not_wait_for_it() -> None:
+    looks = [Look((Light.of("rim"),), 0.5), Look((Light.of("key"),), 0.5, learned=0.0)]
+    shader = OpenGLShader(light_net=light_net.live)
+    try:
+        for look in looks:
+            pipeline = Pipeline(
+                AnalyticEstimator(), shader, [], lambda look=look: look, Smoothing(), "auto", learns=True
+            )
+            pipeline._governor = governor.GovernorState(governor.LEARNED, changed=0.0)
+            pipeline._last = Frame(picture(), 0.0, 0)
+            pipeline._govern(Frame(picture(), 1 / 30, 1), 1.0, 0.001)
+            assert pipeline.quality == "high"
+    finally:
+        shader.close()

@@ -82,11 +82,12 @@ def test_no_halo_outside_the_person(look: str) -> None:
     person = alpha > 0.6
     gain = (out.sum(axis=2) + 1) / ((image * backdrop).sum(axis=2) + 1)
     outside, edge = _ring(alpha > 0.25), _ring(person)
-    assert np.percentile(gain[outside], 90) < 1.04
-    assert np.percentile(gain[outside], 99) < 1.12
+    most = (1.03, 1.1, 1.06) if look == "key" else (1.04, 1.12, 1.08)  # a rim is at the edge itself
+    assert np.percentile(gain[outside], 90) < most[0]
+    assert np.percentile(gain[outside], 99) < most[1]
     assert np.percentile(gain[outside], 2) > 0.97
-    assert gain[edge].mean() < 1.08
-    assert np.percentile(gain[person], 90) > 1.2  # while the person is lit
+    assert gain[edge].mean() < most[2]
+    assert np.percentile(gain[person], 90 if look == "auto" else 50) > 1.2  # while the person is lit
 
 
 def _ring(inside: np.ndarray) -> np.ndarray:

@@ -92,12 +92,38 @@ def test_a_weak_hint_is_enough_where_there_is_no_side_yet() -> None:
     assert settle(weak, 30, 20.0, PresentState(light(0.9, (0.4, 0.0, 0.1), 0.2), 0.0, 1.0)).side == 1.0
 
 
-@pytest.mark.parametrize("kinds", [("key",), ("fill",), ("fill", "key"), ("rim",)])
-def test_auto_makes_do_with_what_there_is(kinds: tuple[str, ...]) -> None:
-    for level in (0.001, 0.2, 0.9):
-        look = Look(tuple(Light.of(kind) for kind in kinds), auto=True)
-        made = arrange(look, PresentState(light(0.9, (0.3, 0.0, 0.1), level), 0.0))
-        assert all(0 <= light.power <= 10 for light in made.lights)
+def test_auto_makes_do_with_what_there_is() -> None:
+    even = PresentState(light(0.9, (0.3, 0.0, 0.1), 0.2), 0.0)
+
+    def made(*lights: Light) -> dict[str, float]:
+        return {one.kind: one.power for one in arrange(Look(lights, auto=True), even).lights}
+
+    key, fill = Light.of("key", az=45), Light.of("fill", az=-45)
+    both, alone = made(key, fill), made(key)
+    assert both["key"] > both["fill"] > 0.05
+    assert alone["key"] == pytest.approx(both["key"], rel=0.15)
+    # One that is off gives nothing, so the other is set as if it were alone.
+    assert made(replace(key, on=False), fill)["fill"] == pytest.approx(made(fill)["fill"])
+    assert made(key, replace(fill, on=False))["key"] == pytest.approx(alone["key"])
+    assert made(Light.of("rim")) == {"rim": Light.of("rim").power}
+    # One that stands behind does not reach the cheek: it keeps its power, and the other one goes on.
+    for az in (135.0, 180.0):
+        behind = made(replace(key, az=az, power=0.7), fill)
+        assert behind["key"] == 0.7
+        assert behind["fill"] == pytest.approx(made(fill)["fill"])
+
+
+@pytest.mark.parametrize("level", [0.02, 0.2])
+@pytest.mark.parametrize("delight", [None, 0.0, 1.0])
+def test_auto_fills_the_hardest_side_light_and_has_no_holes(level: float, delight: float | None) -> None:
+    look = replace(presets.load("auto").look, delight=delight)
+    powers = []
+    for x in np.linspace(0.0, 3.0, 9000):  # it is steep where the fitted shading bends
+        there = PresentState(light(0.9, (float(x), 0.05, 0.1), level), 0.0)
+        powers.append([one.power for one in arrange(look, there).lights[:2]])
+    steps = np.abs(np.diff(np.array(powers), axis=0))
+    assert steps.max() < 0.04
+    assert powers[-1][1] > powers[0][1]
 
 
 @pytest.mark.parametrize("level", [0.001, 0.02, 0.2, 0.6])

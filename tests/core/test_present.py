@@ -120,3 +120,11 @@ def test_quotient_of_nothing_is_one() -> None:
     assert (quotient(light(0.5, 1.0), normal, 0.0) == 1).all()
     unsure = replace(light(0.5, 1.0), confidence=0.0)
     assert (quotient(unsure, normal, 1.0) == 1).all()
+
+
+def test_a_dark_face_under_something_that_burnt_out_is_not_too_bright() -> None:
+    geometry = lit(light(1.0, 0.1, level=0.3))
+    guide = np.full_like(geometry.guide, 6)
+    rows = np.flatnonzero((geometry.alpha > 0.9).any(axis=1))
+    guide[: rows[0] + max((rows[-1] - rows[0]) // 8, 3)] = 255
+    assert fit(replace(geometry, guide=guide)) is None

@@ -230,3 +230,28 @@ def test_a_file_that_is_no_network_is_told_in_one_line(tmp_path):
     (tmp_path / "n.onnx").write_bytes(b"nothing")
     with pytest.raises(EstimatorError, match=r"n\.onnx"):
         LightNet(tmp_path / "n.onnx")
+
+
+def test_the_lights_that_cast_shadows_stay_the_same(shader, tmp_path):
+    """There are four shadows for all lights together, and however little it is heard nothing jumps."""
+    image, geometry = scene()
+    keys = tuple(Light.of("key", az=az, power=0.3 + 0.01 * az / 60, shadow=True) for az in (60, -60, 30))
+    lights = (*keys, Light.of("rim", shadow=True, power=0.2), Light.of("spot", shadow=True))
+    look = Look((*lights, Light.of("directional", shadow=True, power=0.1)), ambient=0.3)
+    for on_grid in (True, False):
+        one = shader(network(tmp_path / "n.onnx", 0.0, -2.0), 1.0, on_grid)
+        off, on = (one.shade(image, geometry, replace(look, learned=v)).astype(int) for v in (0.0, 1e-4))
+        assert np.abs(off - on).max() <= 1
+
+
+def test_nothing_is_left_behind_when_sizes_change(shader, tmp_path):
+    one = shader(network(tmp_path / "n.onnx", 0.0, -1.0))
+    held = []
+    for k in range(6):
+        size = (96 + 16 * (k % 3), 64)
+        image = np.full((size[1], size[0], 3), 90, np.uint8)
+        one.shade(image, replace(sphere(size), guide=image), LOOK)
+        held.append(dict(one._passes.targets))
+    gone = [thing for targets in held[:-1] for thing in targets.values()]
+    assert all(type(thing.mglo).__name__ == "InvalidObject" for thing in gone)
+    assert {"small pixels", "out pixels"} <= set(held[-1])

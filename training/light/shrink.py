@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.light.model import STRIDE
 from training.synth.shards import Record, Sample, find_shards, read_shard, write_shard
 
 FARTHEST = 5.0
@@ -17,7 +18,10 @@ FARTHEST = 5.0
 
 
 def shrink(data: Path, out: Path, size: tuple[int, int]) -> None:
-    """Every shard of `data` at (width, height) into `out`; those that are there are kept."""
+    """Every shard of `data` at (width, height) into `out`; those that are there are kept. A ValueError where
+    the network could not take that size."""
+    if size[0] % STRIDE or size[1] % STRIDE:
+        raise ValueError(f"--size: got {size[0]}x{size[1]}, expected multiples of {STRIDE}")
     out.mkdir(parents=True, exist_ok=True)
     for path in find_shards(data):
         if not (out / path.name).exists():
