@@ -90,6 +90,29 @@ def test_no_halo_outside_the_person(look: str) -> None:
     assert np.percentile(gain[person], 90 if look == "auto" else 50) > 1.2  # while the person is lit
 
 
+@pytest.mark.parametrize("learned", [0.0, 1.0])
+def test_a_still_portrait_does_not_flicker(learned: float) -> None:
+    """Under a camera's noise the light stays: what each patch of the person is multiplied by."""
+    portrait = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1]).astype(float)
+    rng, gains = np.random.default_rng(3), []
+    with Relighter(Settings(preset="studio", learned=learned)) as relighter:
+        for k in range(16):
+            noisy = np.clip(portrait + rng.normal(0, 3, portrait.shape), 0, 255).astype(np.uint8)
+            lit, geometry = relighter.follow(noisy, k / 30)
+            if k >= 6:
+                gains.append(patches(lit) / np.maximum(patches(noisy), 20))
+        person = cv2.resize(geometry.alpha, (32, 32), interpolation=cv2.INTER_AREA) > 0.95
+    change = np.diff(np.array(gains), axis=0)[:, person]
+    assert person.sum() > 100
+    assert np.sqrt(np.mean(change**2)) < 0.01
+    assert np.percentile(np.abs(change), 99) < 0.03
+
+
+def patches(image: np.ndarray) -> np.ndarray:
+    """Mean brightness of 16 x 16 pixels each."""
+    return image.mean(axis=2).reshape(32, 16, 32, 16).mean(axis=(1, 3))
+
+
 def _ring(inside: np.ndarray) -> np.ndarray:
     """The six pixels outside, as a mask; not beside the picture's right third."""
     distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
