@@ -67,8 +67,10 @@ def label(panel: Image, text: str) -> Image:
 
 def main(folder: Path, target: Path) -> None:
     """Writes the sheets, and the table to the standard output."""
+    clips = sorted(path for path in folder.iterdir() if path.suffix in KINDS) if folder.is_dir() else []
+    if not clips:
+        sys.exit(f"{folder}: got no clips, expected a folder with some ({', '.join(KINDS)})")
     target.mkdir(parents=True, exist_ok=True)
-    clips = sorted(path for path in folder.iterdir() if path.suffix in KINDS)
     print("| clip | " + " | ".join(LOOKS) + " |\n|---|" + "---|" * len(LOOKS))
     for path in clips:
         image = middle(path)

@@ -141,7 +141,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         stack.callback(estimator.close)
         shader = OpenGLShader(light_net=light_net.live)
         stack.callback(shader.close)
-        if controls.look().learned:
+        if settings.learned or controls.look().learned:
             shader.ready_light_net()
         source = _open_source(settings, watched)
         stack.callback(source.close)
@@ -159,8 +159,9 @@ def run(settings: Settings, options: RunOptions) -> int:
         grabber = Grabber(source, latest_only=source.live or watched)  # which plays from now on
         stack.callback(grabber.close)
         pipeline = Pipeline(
-            estimator, shader, sinks, controls.look, settings.smoothing, settings.quality, learns
-        )
+            estimator, shader, sinks, controls.look, settings.smoothing, settings.quality, learns,
+            settings.learned,
+        )  # fmt: skip
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         problems = Problems(pipeline, writer, say.say)

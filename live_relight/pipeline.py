@@ -49,9 +49,11 @@ class Pipeline:
         smoothing: temporal.Smoothing,
         quality: str = "high",
         learns: bool = False,
+        learned: float | None = None,
     ) -> None:
         """`quality`: a level, or "auto"; `learns`: where that is governed, and a look leaves it open, the
-        shader's light network is heard while there is room for it."""
+        shader's light network is heard while there is room for it; `learned`: how far whatever the look says,
+        0..1; None: as it says."""
         self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
         self._look, self._smoothing = look, smoothing
         self._state: temporal.TemporalState | None = None
@@ -62,6 +64,7 @@ class Pipeline:
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
         self._learns, self._heard = learns and self._governed, 0.0
+        self._learned = learned
         self._last: Frame | None = None
         self.stats = Stats()
         self.lost: list[SinkError] = []
@@ -78,6 +81,8 @@ class Pipeline:
         """The look, with how far the light network is heard in the frame of a time where that is open."""
         if self.notes:
             return replace(look, learned=0.0)
+        if self._learned is not None:
+            return replace(look, learned=self._learned)
         if not self._learns or look.learned is not None:
             self._heard = 0.0
             return look
@@ -177,7 +182,7 @@ class Pipeline:
             now = time.monotonic()
             stats.dropped = supply.dropped
             stats.frame(now, marks, now - frame.time if live else None)
-            stats.quality = self.quality
+            stats.quality = governor.LEARNED if self._hears else self.quality
             if live:
                 self._govern(frame, now, sum(marks.values()))
             stats.frames_in = stats.frames_out + stats.dropped
@@ -198,6 +203,11 @@ class Pipeline:
         elif self.quality == governor.LEARNED:
             self._governor = governor.silenced(self._governor, now)
         self._governor = governor.step(self._governor, now, busy, interval, rungs)
+
+    @property
+    def _hears(self) -> bool:
+        """Whether the light network is heard at `high` because somebody wants it always."""
+        return bool(self._learned) and not self.notes and self.quality == "high"
 
     @property
     def _open_to_learn(self) -> bool:

@@ -87,6 +87,9 @@ class Light:
                 hex_to_rgb(self.color)
             except ValueError:
                 raise UsageError(f"light {self.kind}: color", f"'{self.color}'", "#rrggbb") from None
+        for name in ("shadow", "on"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"light {self.kind}: {name}", repr(getattr(self, name)), "True or False")
         if self.shape not in SHAPES:
             raise UsageError(f"light {self.kind}: shape", f"'{self.shape}'", " or ".join(SHAPES))
 

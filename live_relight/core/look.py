@@ -23,7 +23,11 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "roughness": (0.1, 1.0, "of the surface: 0.1 polished, 1 matt"),
     "softness": (0.0, 1.0, "of skin: how far light spreads under it"),
     "delight": (0.0, 1.0, "how much of the shading that is already there is taken away first"),
-    "learned": (0.0, 1.0, "how far the light network's word on our lights is taken; photo and video: 1"),
+    "learned": (
+        0.0,
+        1.0,
+        "how far the light network is heard; by itself: photo and video 1, run as there is room",
+    ),
     "background_blur": (0.0, 1.0, "0 sharp, 1 as far out of focus as it goes"),
     "fov": (10.0, 150.0, "field of view of the camera, degrees"),
 }

@@ -140,3 +140,15 @@ def test_where_there_is_room_the_light_network_comes_and_goes(
     assert heard[-1] == 0.0
     assert np.abs(np.diff(heard)).max() <= INTERVAL / governor.FADE + 1e-6  # nobody sees it jump
     assert pipeline.quality != governor.LEARNED
+
+
+@pytest.mark.parametrize("wanted", [0.0, 1.0])
+def test_what_was_asked_for_holds_whatever_a_preset_says(wanted: float) -> None:
+    shader, looks = Listening(), [Look((Light.of("key"),), 0.5, learned=v) for v in (None, 0.3, 1.0, 0.0)]
+    given = iter(looks)
+    pipeline = Pipeline(
+        AnalyticEstimator(), shader, [], lambda: next(given), Smoothing(), "high", learned=wanted
+    )
+    pipeline.run(Ticking(), live=True, limit=len(looks), stop=threading.Event(), tick=lambda stats: None)
+    assert shader.heard == [wanted] * len(looks)
+    assert pipeline.stats.quality == ("learned" if wanted else "high")
