@@ -155,7 +155,8 @@ def run(settings: Settings, options: RunOptions) -> int:
         sinks = [_open_sink(stack, say, spec, source, keep=source.live) for spec in settings.sink]
         governed = settings.quality == "auto" and settings.learned is None and (source.live or watched)
         learns = governed and _learns(shader, say)
-        _rehearse(shader, estimator, controls.look(), source.size, settings.quality, learns, say)
+        heard = learns or bool(settings.learned)
+        _rehearse(shader, estimator, controls.look(), source.size, settings.quality, heard, say)
         grabber = Grabber(source, latest_only=source.live or watched)  # which plays from now on
         stack.callback(grabber.close)
         pipeline = Pipeline(
@@ -199,12 +200,13 @@ def _rehearse(
     look: Look,
     size: tuple[int, int],
     quality: str,
-    learns: bool,
+    heard: bool,
     say: terminal.StatusLine,
 ) -> None:
+    """`heard`: whether the light network may be."""
     start = time.monotonic()
     levels = GRID_RUNGS[::-1] if quality == "auto" else (quality,)
-    if learns:
+    if heard:
         levels = (*levels, LEARNED)
     with suppress(LiveRelightError):  # the first frame meets it again, where it is told
         rehearse(shader, estimator, [look, *presets.shipped_looks()], size, levels)

@@ -85,14 +85,13 @@ def step(
 ) -> GovernorState:
     """One frame further. `busy`: seconds it took; `interval`: seconds from frame to frame, as the source
     gives them; `rungs`: RUNGS or GRID_RUNGS, with LEARNED on top or without. The argument is not changed."""
-    interval = min(max(interval, 1e-6), max(CALM, busy))
-    load = min(busy / interval, 4.0)
+    load = min(busy / max(interval, 1e-6), 4.0)
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing
         return replace(state, changed=now)
     if now < changed:  # the light network fades out: what it takes is not the level's
         return state
-    weight = min(max(busy, interval) / MEMORY, 1.0)
+    weight = min(max(busy, min(interval, CALM)) / MEMORY, 1.0)
     load = state.load + (load - state.load) * weight if state.load else load
     state = replace(state, load=load)
     rested, index = now - changed, rungs.index(state.level)

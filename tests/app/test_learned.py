@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from live_relight import app
 from live_relight.capture.fit import Fit
 from live_relight.capture.video import VideoSource
 from live_relight.cli import main
@@ -261,3 +262,15 @@ def test_a_look_that_it_has_nothing_to_say_to_does_not_wait_for_it() -> None:
             assert pipeline.quality == "high"
     finally:
         shader.close()
+
+
+@pytest.mark.parametrize(("asked", "rehearsed"), [("1", True), ("0", False)])
+def test_presets_are_rehearsed_as_they_will_be_heard(
+    asked: str, rehearsed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--learned` holds for every preset, so no key is to wait for a compiler."""
+    levels = list[str]()
+    monkeypatch.setattr(app, "rehearse", lambda *given: levels.extend(given[4]))
+    words = ["run", "--source", "demo", "--frames", "1", "--engine", "analytic", "--quality", "high"]
+    assert main([*words, "--sink", "null", "--learned", asked]) == 0
+    assert ("learned" in levels) == rehearsed

@@ -186,3 +186,13 @@ def test_a_camera_that_stood_still_is_no_room() -> None:
         state = step(state, now, busy, interval, (*GRID_RUNGS, LEARNED))
         levels.add(state.level)
     assert levels == {"high"}
+
+
+@pytest.mark.parametrize("interval", [0.1, 0.25, 0.5])
+def test_a_slow_camera_is_no_busy_machine(interval: float) -> None:
+    state, now = GovernorState(), 0.0
+    for _ in range(200):
+        now += interval
+        state = step(state, now, 0.88 * interval, interval, GRID_RUNGS)
+    assert state.level == "high"
+    assert state.load == pytest.approx(0.88)
