@@ -68,8 +68,10 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
         stack.callback(estimator.close)
         shader = OpenGLShader(light_net=light_net.live)
         stack.callback(shader.close)
-        source = _TimedSource(open_source(spec, size=size, pace=False))
         look = look_of(settings)
+        if look.learned:
+            shader.ready_light_net()  # which would be gone without in mid-stream
+        source = _TimedSource(open_source(spec, size=size, pace=False))
         quality = "high" if settings.quality == "auto" else settings.quality  # a bench holds still
         grabber = Grabber(source, latest_only=False)
         stack.callback(grabber.close)
@@ -82,6 +84,8 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
         used, start = time.process_time(), time.perf_counter()
         stats = pipeline.run(grabber, live=False, limit=frames, stop=never, tick=lambda s: None)
         wall, used = time.perf_counter() - start, time.process_time() - used
+        if pipeline.notes:
+            raise EstimatorError("bench", pipeline.notes[0], "one light for all frames")
         if not stats.frames_out:
             raise LiveRelightError("bench", f"a clip of at most {WARM_UP} frames", "a longer one")
         result = _result(stats, source, wall, used)

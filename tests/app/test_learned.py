@@ -274,3 +274,19 @@ def test_presets_are_rehearsed_as_they_will_be_heard(
     words = ["run", "--source", "demo", "--frames", "1", "--engine", "analytic", "--quality", "high"]
     assert main([*words, "--sink", "null", "--learned", asked]) == 0
     assert ("learned" in levels) == rehearsed
+
+
+@pytest.mark.parametrize("where", ["__init__", "stops"])
+def test_a_bench_does_not_measure_what_is_gone(
+    where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object) -> None:
+        raise EstimatorError("the light network", "broken")
+
+    monkeypatch.setattr(LightNet, where, fail)
+    words = ["bench", "--frames", "2", "--size", "320x180", "--engine", "analytic"]
+    assert main([*words, "--learned", "1"]) == 1
+    said = capsys.readouterr()
+    assert "broken" in said.err
+    assert "fps" not in said.out
+    assert main(words) == 0
