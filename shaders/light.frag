@@ -21,7 +21,6 @@ uniform float darkest;        // base colour below which a highlight grows no fu
 uniform float specular;       // of the usual strength
 uniform float roughness;
 uniform float softness;
-uniform float max_falloff;
 uniform float sky;
 #ifdef PRESENT_MAP
 uniform sampler2D present_map;  // log2 of the light that is there (planes.shading)
@@ -67,7 +66,7 @@ void directional_lamp(int i, float seen) {
 void near_lamp(int i, vec3 normal, vec3 under, float seen) {
     vec3 to = lamp_place[i].xyz - p;
     float d2 = max(dot(to, to), 1e-4);
-    add(i, to * inversesqrt(d2), normal, under, min(lamp_colour[i].w / d2, max_falloff) * seen);
+    add(i, to * inversesqrt(d2), normal, under, lamp_colour[i].w / (d2 + lamp_beam[i].y) * seen);
 }
 
 void point_lamp(int i, float seen) {
@@ -76,7 +75,7 @@ void point_lamp(int i, float seen) {
 
 void spot_lamp(int i, float seen) {
     vec3 toward = unit(lamp_place[i].xyz - p);
-    float beam = clamp((-dot(toward, lamp_axis[i].xyz) - lamp_axis[i].w) * lamp_beam[i], 0.0, 1.0);
+    float beam = clamp((-dot(toward, lamp_axis[i].xyz) - lamp_axis[i].w) * lamp_beam[i].x, 0.0, 1.0);
     near_lamp(i, n, soft, seen * beam * beam * (3.0 - 2.0 * beam));
 }
 
@@ -107,9 +106,8 @@ void area_lamp(int i, float seen, int k, int count) {
     vec2 sums = area_light(p, n, view, 8 * k, count) / area_unit[k];
     float under = area_diffuse(p, soft, 8 * k, count) / area_unit[k];
     vec3 matt = max(warm(vec3(sums.x) + (under - sums.x) * softness * SCATTER), vec3(0.0));
-    float over = max(sums.x / max_falloff, 1.0);
-    sums *= seen / over;
-    total += lamp_colour[i].xyz * matt * (seen / over);
+    sums *= seen;
+    total += lamp_colour[i].xyz * matt * seen;
     shine += luma(lamp_colour[i].xyz) * sums.y * specular * sure(clamp(dot(n, view), 1e-3, 1.0));
 }
 #endif

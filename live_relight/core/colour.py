@@ -25,10 +25,10 @@ def linear_to_srgb(value: Floats) -> Floats:
 
 
 def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
-    """Linear Rec. 709 colour of a light of that correlated temperature, scaled to luma 1.
+    """Linear Rec. 709 colour of a black body of that temperature, scaled to luma 1.
 
-    CIE daylight locus above 4000 K and Planckian locus (Kim et al. 2002 fit) below, seen by a camera
-    balanced for 5600 K (von Kries scaling in linear RGB), so that 5600 K is white light.
+    The Planckian locus (fit of Kim et al. 2002), seen by a camera balanced for 5600 K (von Kries scaling in
+    linear RGB), so that 5600 K is white light. 1667 to 25000 K; beyond, the nearer end.
     """
     rgb = _xy_to_rgb(*_kelvin_to_xy(kelvin)) / _xy_to_rgb(*_kelvin_to_xy(5600.0))
     rgb = np.maximum(rgb, 0.0)
@@ -47,23 +47,16 @@ def hex_to_rgb(text: str) -> tuple[float, float, float]:
 
 
 def _kelvin_to_xy(kelvin: float) -> tuple[float, float]:
+    """CIE 1931 chromaticity."""
     t = 1000.0 / min(max(kelvin, 1667.0), 25000.0)
-    if kelvin >= 4000.0:  # CIE 15: daylight illuminants
-        if kelvin <= 7000.0:
-            x = -4.6070 * t**3 + 2.9678 * t**2 + 0.09911 * t + 0.244063
-        else:
-            x = -2.0064 * t**3 + 1.9018 * t**2 + 0.24748 * t + 0.237040
-        return x, -3.0 * x * x + 2.870 * x - 0.275
+    if kelvin >= 4000.0:
+        x = -3.0258469 * t**3 + 2.1070379 * t**2 + 0.2226347 * t + 0.240390
+        return x, 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
     x = -0.2661239 * t**3 - 0.2343589 * t**2 + 0.8776956 * t + 0.179910
     if kelvin >= 2222.0:
         y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
     else:
         y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
-    # The two loci do not meet at 4000 K: slide from one to the other so a slider has no step.
-    if kelvin > 3500.0:
-        mix = (kelvin - 3500.0) / 500.0
-        dx, dy = _kelvin_to_xy(4000.0)
-        x, y = x + (dx - x) * mix, y + (dy - y) * mix
     return x, y
 
 

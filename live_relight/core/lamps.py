@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,8 @@ MODES = {"directional": "directional", "spot": "spot", "rim": "rim", "ambient": 
 SHADOWLESS = ("ambient", "env")
 """Kinds of light from all round."""
 LEAST_SPREAD = 0.02
+LEAST_RADIUS = 0.02
+"""Of a lamp that has no size, subject distances: light of a true point grows without end."""
 
 
 class Shelf(Protocol):
@@ -48,7 +50,7 @@ class Lamp:
     spread: float
     """Sine of half the source's angular size as seen from the head, LEAST_SPREAD..1."""
     reference: float
-    """Squared distance from the head: falloff is 1 there."""
+    """Squared distance from the head, and `radius2`: falloff is 1 there."""
     axis: Vector
     """Unit vector in which it shines at the head."""
     cone: tuple[float, float]
@@ -63,6 +65,16 @@ class Lamp:
     """Env: name of the surroundings."""
     az: float = 0.0
     """Env: degrees by which they are turned."""
+    radius2: float = LEAST_RADIUS**2
+    """Squared radius of the source."""
+
+    def falloff(self, d2: Any) -> Any:
+        """What a surface at squared distance `d2` gets, of what it gets at the head: on the axis of an evenly
+        bright disk of radius r, pi L r^2 / (d^2 + r^2). Inverse square from a few radii on, and never more
+        than the disk is bright. A number or an array, as `d2` is; keeps float32."""
+        if isinstance(d2, np.ndarray):
+            return d2.dtype.type(self.reference) / (d2 + d2.dtype.type(self.radius2))
+        return self.reference / (d2 + self.radius2)
 
 
 def casting(look: Look) -> list[int]:
@@ -100,6 +112,7 @@ def lamps(look: Look, head: Vector) -> list[Lamp]:
         at = direction if far else np.asarray(head) + direction * light.dist
         half = 0.5 * light.size / (1.0 if far else light.dist)
         r, g, b = light.rgb
+        radius2 = max(0.5 * light.size, LEAST_RADIUS) ** 2
         outer = math.cos(math.radians(light.cone) / 2)
         inner = math.cos(math.radians(light.cone) / 2 * (1 - light.soft))
         polygon = None
@@ -111,7 +124,7 @@ def lamps(look: Look, head: Vector) -> list[Lamp]:
                 (float(at[0]), float(at[1]), float(at[2])),
                 (b, g, r),
                 min(max(half / math.hypot(1.0, half), LEAST_SPREAD), 1.0),
-                light.dist**2,
+                light.dist**2 + radius2,
                 (-float(direction[0]), -float(direction[1]), -float(direction[2])),
                 (outer, 1.0 / max(inner - outer, 1e-3)),
                 slots.get(k, -1),
@@ -119,6 +132,7 @@ def lamps(look: Look, head: Vector) -> list[Lamp]:
                 1.0 if polygon is None else max(area.facing(polygon, head), 1e-6),
                 light.file,
                 light.az,
+                radius2,
             )
         )
     return found

@@ -40,7 +40,6 @@ Mask = npt.NDArray[np.bool_]
 GAMMA = 2.2
 DARKEST = 0.04
 """Linear base colour a channel below which a highlight grows no further: it is a share of the base."""
-MAX_FALLOFF = 4.0
 F0 = 0.04
 """Share that skin and cloth reflect of what comes straight at them."""
 RIM = 1 / 64
@@ -169,15 +168,14 @@ def _lit(there: Surface, lamp: Lamp, look: Look, shelf: Shelf | None) -> tuple[F
             area.polygon_irradiance(p, n, lamp.corners) / lamp.unit for n in (there.normal, there.soft)
         )
         gloss = area.polygon_specular(p, *seen) / lamp.unit
-        over = np.maximum(matt / MAX_FALLOFF, 1.0)
         spread = _under_skin(matt[..., None], under[..., None], look)
-        return spread / over[..., None], gloss / over * shine * brdf.sure(seen_from)
+        return spread, gloss * shine * brdf.sure(seen_from)
     if lamp.mode == "hemisphere":
         up, under = (1.0 + SKY * (n @ np.asarray(lamp.place))[..., None] for n in (there.normal, there.soft))
         return _under_skin(up, under, look), np.zeros(p.shape[:2])
     to = np.broadcast_to(np.asarray(lamp.place), p.shape) - (0.0 if lamp.mode == "directional" else p)
     d2 = np.maximum((to * to).sum(axis=-1), 1e-4)
-    fall = np.ones_like(d2) if lamp.mode == "directional" else np.minimum(lamp.reference / d2, MAX_FALLOFF)
+    fall = np.ones_like(d2) if lamp.mode == "directional" else lamp.falloff(d2)
     toward = to / np.sqrt(d2)[..., None]
     if lamp.mode == "spot":
         beam = np.clip((-(toward @ np.asarray(lamp.axis)) - lamp.cone[0]) * lamp.cone[1], 0.0, 1.0)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .lamps import Lamp, shadowed
 from .look import Look
 from .planes import LUMA
-from .reference import GAMMA, MAX_FALLOFF, SKY
+from .reference import GAMMA, SKY
 
 Floats = npt.NDArray[Any]
 
@@ -100,7 +100,7 @@ def _toward(point: Floats, lamp: Lamp) -> Floats:
         return np.broadcast_to(place * share, point.shape)
     to = place - point
     d2 = np.maximum(np.einsum("hwc,hwc->hw", to, to), np.float32(1e-4))
-    fall = np.minimum(np.float32(lamp.reference) / d2, np.float32(MAX_FALLOFF)) * power
+    fall = lamp.falloff(d2) * power
     if lamp.mode == "spot":
         along = -(to @ np.asarray(lamp.axis, np.float32)) / np.sqrt(d2)
         beam = np.clip((along - lamp.cone[0]) * lamp.cone[1], 0.0, 1.0)

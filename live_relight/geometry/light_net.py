@@ -18,7 +18,7 @@ from ..core.lamps import Lamp, Vector, lamps
 from ..core.look import Look
 from ..core.planes import LUMA
 from ..core.projection import half_tangents
-from ..core.reference import GAMMA, MAX_FALLOFF
+from ..core.reference import GAMMA
 from ..resize import resized
 from .network import Network, find_network, input_size, verify
 
@@ -127,7 +127,7 @@ def arriving(
         power = np.float32(np.dot(lamp.bgr, LUMA))
         to = np.asarray(lamp.place, np.float32)[:, None, None] - place
         square = np.maximum(np.einsum("chw,chw->hw", to, to), np.float32(1e-4))
-        fall = np.minimum(np.float32(lamp.reference) / square, np.float32(MAX_FALLOFF)) * power
+        fall = lamp.falloff(square) * power
         to *= fall / np.sqrt(square)
         total += to
         light += np.maximum(np.einsum("chw,chw->hw", normal, to), np.float32(0))

@@ -18,12 +18,12 @@ def lamp_uniforms(found: list[Lamp], tangents: tuple[float, float]) -> dict[str,
     """What shaders/lamps.glsl declares, for these lamps."""
     slots = max(len(found), 1)
     place, colour, axis = np.zeros((3, slots, 4), np.float32)
-    beam = np.zeros(slots, np.float32)
+    beam = np.zeros((slots, 2), np.float32)
     for i, lamp in enumerate(found):
         place[i] = (*lamp.place, lamp.spread)
         colour[i] = (*lamp.bgr, lamp.reference)
         axis[i] = (*lamp.axis, lamp.cone[0])
-        beam[i] = lamp.cone[1]
+        beam[i] = (lamp.cone[1], lamp.radius2)
     return {
         "lamp_place": place,
         "lamp_colour": colour,

@@ -110,7 +110,7 @@ class Passes:
             "light.frag", self.targets[onto], boxes, self.sizes.light, light_defines(found, look) | known,
             shape=0, picture=1, softened=2, shadows=3, ambient=look.ambient, darkest=reference.DARKEST,
             specular=look.specular / 0.25, roughness=look.roughness, softness=look.softness,
-            max_falloff=reference.MAX_FALLOFF, sky=reference.SKY,
+            sky=reference.SKY,
             present=np.asarray(there.terms, np.float32),
             evened=tuple(v * sure for v in look.evened), present_map=6, **given,
         )  # fmt: skip

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from live_relight.core import area
 from live_relight.core.errors import UsageError
 from live_relight.core.lamps import LEAST_SPREAD, MAX_SHADOWS, crowded, lamps
 from live_relight.core.light import Light
@@ -37,7 +40,7 @@ def test_places_are_round_the_head() -> None:
     (key,) = lamps(Look((Light.of("key", az=90, el=0, dist=2.0),)), HEAD)
     np.testing.assert_allclose(key.place, np.add(HEAD, (2.0, 0, 0)), atol=1e-9)
     np.testing.assert_allclose(key.axis, (-1, 0, 0), atol=1e-9)
-    assert key.reference == 4.0
+    assert key.reference == pytest.approx(4.0 + key.radius2)
     (sun,) = lamps(Look((Light.of("directional", az=0, el=90),)), HEAD)
     np.testing.assert_allclose(sun.place, (0, 1, 0), atol=1e-9)
 
@@ -47,6 +50,32 @@ def test_spread_is_the_sine_of_half_the_size() -> None:
     assert key.spread == pytest.approx(np.sin(np.arctan(1.0)))
     (point,) = lamps(Look((Light.of("point"),)), HEAD)
     assert point.spread == LEAST_SPREAD
+
+
+def test_a_lamp_falls_off_as_an_evenly_bright_disk_does() -> None:
+    """Against area.py's integral over an octagon as large, from the lamp's axis. Half its radius is the
+    nearest: an octagon's edge is another one's than a disk's."""
+    light = Light.of("key", az=0, el=0, dist=1.0, size=0.4)
+    (key,) = lamps(Look((light,)), HEAD)
+    disk = area.corners("disk", 0.4, 0.4, key.place, HEAD)
+    for d in (0.1, 0.2, 0.5, 1.0, 2.0, 4.0):
+        place = np.asarray(key.place) - (0, 0, d)
+        ratio = area.facing(disk, place) / area.facing(disk, HEAD)
+        assert key.falloff(d * d) == pytest.approx(ratio, rel=0.025), d
+
+
+@given(st.floats(0, 4), st.floats(0.2, 4), st.floats(0, 2))
+def test_falloff_is_one_at_the_head_bounded_and_inverse_square_far_away(
+    d: float, dist: float, size: float
+) -> None:
+    (lamp,) = lamps(Look((Light.of("point", dist=dist, size=size),)), HEAD)
+    assert lamp.falloff(dist**2) == pytest.approx(1.0)
+    assert 0 < lamp.falloff(d * d) <= lamp.reference / lamp.radius2
+    far = 40 * max(size, 0.04)
+    assert lamp.falloff(4 * far**2) / lamp.falloff(far**2) == pytest.approx(0.25, rel=1e-3)
+    whole = lamp.falloff(np.float32([d * d]))
+    assert whole.dtype == np.float32
+    assert whole[0] == pytest.approx(lamp.falloff(d * d), rel=1e-5)
 
 
 def test_a_spot_is_full_in_the_middle_and_out_at_the_rim() -> None:

@@ -79,18 +79,26 @@ def test_kelvin_colours_are_positive_and_of_even_luma(kelvin: float) -> None:
 
 @pytest.mark.parametrize(
     ("kelvin", "x", "y"),
-    # CIE illuminant A; Planck's law integrated with the CIE 1931 observer; CIE D50, D65 and D75.
+    # Planck's law integrated with the CIE 1931 observer; 2856 K is CIE illuminant A.
     [
         (2856, 0.4476, 0.4075),
         (2000, 0.5267, 0.4133),
         (3400, 0.4109, 0.3935),
-        (5003, 0.3457, 0.3585),
-        (6504, 0.3127, 0.3290),
-        (7504, 0.2990, 0.3149),
+        (5000, 0.3451, 0.3516),
+        (6500, 0.3135, 0.3237),
+        (10000, 0.2807, 0.2884),
+        (25000, 0.2525, 0.2523),
     ],
 )
 def test_chromaticities_are_the_tabulated_ones(kelvin: float, x: float, y: float) -> None:
     np.testing.assert_allclose(_kelvin_to_xy(kelvin), (x, y), atol=8e-4)
+
+
+@given(st.floats(1668, 24998))
+def test_temperatures_have_no_step(kelvin: float) -> None:
+    """The fit's pieces meet."""
+    here, there = (_kelvin_to_xy(kelvin + d) for d in (-1.0, 1.0))
+    assert np.abs(np.subtract(here, there)).max() < 6e-4
 
 
 def test_kelvin_goes_from_orange_over_white_to_blue() -> None:

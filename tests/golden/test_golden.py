@@ -35,6 +35,7 @@ LIGHTS: dict[str, tuple[Light, ...]] = {
     "rim": (Light.of("rim", power=1.5),),
     "rim-shadow": (Light.of("rim", power=1.5, shadow=True),),
     "point": (Light.of("point", az=30, el=50, dist=0.6),),
+    "near": (Light.of("point", az=35, el=25, dist=0.3, size=0.12, shadow=True),),
     "directional": (Light.of("directional", kelvin=4000),),
     "spot": (Light.of("spot", cone=25),),
     "area-rect": (Light.of("area"),),

@@ -20,7 +20,7 @@ from live_relight.core.lamps import lamps
 from live_relight.core.light import MAX_LIGHTS, Light
 from live_relight.core.look import Look
 from live_relight.core.planes import LUMA
-from live_relight.core.reference import GAMMA, MAX_FALLOFF
+from live_relight.core.reference import GAMMA
 from training.synth.shards import Record, find_shards, read_shard
 
 TRUE, GUESS = "t", "n"
@@ -46,15 +46,15 @@ class Sets(Dataset[dict[str, Tensor]]):
 
 def read_set(record: Record, k: int, which: str) -> dict[str, Tensor]:
     """Set `k` of a view, lit by way of the true geometry or a network's: planes [C,H,W] as they are stored,
-    `lamps` [MAX_LIGHTS,5] (place, luma of the power, squared distance from the head), `tangents` [2],
+    `lamps` [MAX_LIGHTS,6] (place, luma of the power, Lamp.reference, Lamp.radius2), `tangents` [2],
     `ambient` []."""
     about = record.about
     used = about["sets"][k]
     fov = about["fov"] if which == TRUE else Look().fov
     look = Look(lights=tuple(Light(**light) for light in used["lights"]), ambient=used["ambient"], fov=fov)
-    table = np.zeros((MAX_LIGHTS, 5), np.float32)
+    table = np.zeros((MAX_LIGHTS, 6), np.float32)
     for row, lamp in zip(table, lamps(look, tuple(used[f"head_{which}"])), strict=False):
-        row[:] = (*lamp.place, float(np.dot(lamp.bgr, LUMA)), lamp.reference)
+        row[:] = (*lamp.place, float(np.dot(lamp.bgr, LUMA)), lamp.reference, lamp.radius2)
     names = ("normal", "depth", "alpha")
     normal, depth, alpha = (record[n] if which == TRUE else record[f"{n}_n"][k] for n in names)
     across = math.tan(math.radians(fov) / 2)
@@ -149,7 +149,7 @@ def arriving(depth: Tensor, normal: Tensor, table: Tensor, tangents: Tensor) -> 
             continue
         to = lamp[:, :3] - point
         square = (to * to).sum(1, keepdim=True).clamp_min(1e-4)
-        fall = (lamp[:, 4:5] / square).clamp_max(MAX_FALLOFF) * lamp[:, 3:4]
+        fall = lamp[:, 4:5] / (square + lamp[:, 5:6]) * lamp[:, 3:4]
         toward = to * (fall / square.sqrt())
         total = total + toward
         light = light + (normal * toward).sum(1, keepdim=True).clamp_min(0)
