@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from .core import governor, presence, present, temporal, told
-from .core.arrange import PresentState, arrange, step
+from .core import governor, presence, temporal, told
+from .core.arrange import arrange
 from .core.errors import EstimatorError, SinkError
-from .core.frames import Frame, Geometry, Image
+from .core.frames import Frame, Image
 from .core.look import Look
-from .core.present import Present
 from .core.stages import Estimator, Shader, Sink
 from .core.stats import Stats
-
-LOOK_EVERY = 16
-"""Frames from one fit of the light that is there to the next; what follows it moves in every frame."""
-
-
-class Supply(Protocol):
-    """Where the loop gets its frames: the newest one, or every one in turn."""
-
-    @property
-    def ended(self) -> bool: ...
-
-    @property
-    def dropped(self) -> int: ...
-
-    def take(self, timeout: float) -> Frame | None: ...
-
-    def check(self) -> None:
-        """Raises what the reading thread died of."""
-        ...
+from .seeing import Ahead, Eyes, InTurn, Seen, Supply
 
 
 class Pipeline:
@@ -50,17 +31,17 @@ class Pipeline:
         quality: str = "high",
         learns: bool = False,
         learned: float | None = None,
+        ahead: bool | None = None,
     ) -> None:
         """`quality`: a level, or "auto"; `learns`: where that is governed, and a look leaves it open, the
         shader's light network is heard while there is room for it; `learned`: how far whatever the look says,
-        0..1; None: as it says."""
-        self._estimator, self._shader, self._sinks = estimator, shader, list(sinks)
-        self._look, self._smoothing = look, smoothing
-        self._state: temporal.TemporalState | None = None
-        self._follows = False  # the last frame was worked on: smoothing may go on from it
-        self._there, self._worked = PresentState(), 0
-        self._found: Present | None = None
-        self._presence = presence.PresenceState()
+        0..1; None: as it says. `ahead`: geometry of the next frame is worked out while light falls on this
+        one; None: where the light is on the processor and that has more than one core."""
+        self._shader, self._sinks, self._look = shader, list(sinks), look
+        self._eyes = Eyes(estimator, smoothing, shader.steadies, look, lambda: self.quality)
+        # What a card keeps of a frame's geometry is good until the next one's.
+        self._ahead = cores() > 1 and not shader.steadies if ahead is None else ahead
+        self._used = 0.0
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
         self._learns, self._heard = learns and self._governed, 0.0
@@ -90,14 +71,13 @@ class Pipeline:
         self._heard = governor.heard(self._heard, self.quality, passed)
         return replace(look, learned=self._heard)
 
-    def _shade(
-        self, image: Image, geometry: Geometry, look: Look, smoothing: temporal.Smoothing | None
-    ) -> Image:
+    def _shade(self, seen: Seen, look: Look) -> Image:
         """Without the light network, from now on, if it fails."""
+        assert seen.geometry is not None
         steps = governor.shadow_steps(self.quality, card=self._shader.coarsens)
-        fine, there = self.quality in governor.FINE, self._there.present
+        there = steps, seen.there.present, seen.smoothing, self.quality in governor.FINE
         try:
-            return self._shader.shade(image, geometry, look, steps, there, smoothing, fine)
+            return self._shader.shade(seen.frame.image, seen.geometry, look, *there)
         except EstimatorError as error:
             if self.notes:
                 raise
@@ -105,41 +85,24 @@ class Pipeline:
             self._learns = False
             if self.quality == governor.LEARNED:
                 self._governor = governor.silenced(self._governor, time.monotonic())
-            return self._shader.shade(
-                image, geometry, replace(look, learned=0.0), steps, there, smoothing, fine
-            )
+            return self._shader.shade(seen.frame.image, seen.geometry, replace(look, learned=0.0), *there)
 
     def process(self, frame: Frame, marks: dict[str, float]) -> Frame:
         """One frame through; `marks` receives the seconds of each stage."""
+        return self._light(self._eyes.see(frame), marks)
+
+    def _light(self, seen: Seen, marks: dict[str, float]) -> Frame:
+        """The second half: our light, as the look is now."""
         look = self._look()
-        if look.untouched:
-            # Nothing to light: leave the picture and the processor alone. What was smoothed is out of date.
-            self._state, self._there, self._follows = None, PresentState(), False
-            self._found = None
-            self._presence = presence.PresenceState()
-            return frame
-        start = time.perf_counter()
-        geometry = self._estimator.estimate(frame.image, governor.SHARES[self.quality])
-        seen = time.perf_counter()
-        # What a shader smooths stays raw here: the light that is there, and whether anybody is, are smoothed
-        # over longer anyway.
-        steady, smoothing = geometry, self._smoothing if self._follows else None
-        if not self._shader.steadies:
-            self._state, steady = temporal.step(self._state, geometry, self._smoothing)
-        self._follows = True
-        # Smoothed over seconds as it is, the light that is there need not be looked at in every frame.
-        self._worked += 1  # not the frame's own number: dropped ones would leave gaps there
-        if self._there.present is None or self._worked % LOOK_EVERY == 0:
-            self._found = present.fit(steady)
-        self._there = step(self._there, self._found, frame.time)
-        self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
-        look = presence.faded(
-            arrange(self._hearing(look, frame.time), self._there), self._presence.share or 0.0
-        )
-        smooth = time.perf_counter()
-        image = self._shade(frame.image, steady, look, smoothing)
-        done = time.perf_counter()
-        marks.update(estimate=seen - start, smooth=smooth - seen, shade=done - smooth)
+        if look.untouched or seen.geometry is None:
+            return seen.frame
+        start, frame = time.perf_counter(), seen.frame
+        marks.update(seen.marks)
+        if self._ahead:
+            marks["wait"] = start - seen.ready
+        look = presence.faded(arrange(self._hearing(look, frame.time), seen.there), seen.someone)
+        image = self._shade(seen, look)
+        marks["shade"] = time.perf_counter() - start
         return replace(frame, image=image)
 
     def send(self, frame: Frame) -> None:
@@ -166,28 +129,43 @@ class Pipeline:
         """Until `stop`, `limit` frames out, or the supply's end. `live`: frame times are on the monotonic
         clock, so latency means something. `tick` is called after every frame and at least twice a second."""
         stats = self.stats
-        while not stop.is_set() and (limit is None or stats.frames_out < limit):
-            frame = supply.take(0.4)
-            supply.check()
-            if frame is None:
-                if supply.ended:
-                    break
+        left = None if limit is None else limit - stats.frames_out
+        with Ahead(self._eyes, supply, left) if self._ahead else InTurn(self._eyes, supply) as sight:
+            while not stop.is_set() and (limit is None or stats.frames_out < limit):
+                seen = sight.take(0.4)
+                if seen is None:
+                    if sight.ended:
+                        break
+                    tick(stats)
+                    continue
+                self._pass_on(seen, live)
+                stats.dropped = supply.dropped
+                stats.frames_in = stats.frames_out + stats.dropped
                 tick(stats)
-                continue
-            marks: dict[str, float] = {}
-            out = self.process(frame, marks)
-            start = time.perf_counter()
-            self.send(out)
-            marks["send"] = time.perf_counter() - start
-            now = time.monotonic()
-            stats.dropped = supply.dropped
-            stats.frame(now, marks, now - frame.time if live else None)
-            stats.quality = governor.LEARNED if self._hears else self.quality
-            if live:
-                self._govern(frame, now, sum(marks.values()))
-            stats.frames_in = stats.frames_out + stats.dropped
-            tick(stats)
         return stats
+
+    def _pass_on(self, seen: Seen, live: bool) -> None:
+        """Lights a frame, sends it and counts it."""
+        marks: dict[str, float] = {}
+        out = self._light(seen, marks)
+        start = time.perf_counter()
+        self.send(out)
+        marks["send"] = time.perf_counter() - start
+        now, busy = time.monotonic(), self._busy(marks)
+        self.stats.frame(now, marks, now - seen.frame.time if live else None)
+        self.stats.quality = governor.LEARNED if self._hears else self.quality
+        if live:
+            self._govern(seen.frame, now, busy)
+
+    def _busy(self, marks: dict[str, float]) -> float:
+        """Seconds that a frame takes of those that there are from one to the next: where its two halves go
+        side by side, the longer one, or all that this program's threads did shared out over the cores."""
+        if not self._ahead:
+            return sum(marks.values())
+        used, self._used = self._used, time.process_time()
+        first = marks.get("estimate", 0.0) + marks.get("smooth", 0.0)
+        second = marks.get("shade", 0.0) + marks["send"]
+        return max(first, second, (self._used - used) / cores() if used else 0.0)
 
     def _govern(self, frame: Frame, now: float, busy: float) -> None:
         """The time there is for a frame is what passes between two that the source makes, taken or not."""
@@ -214,3 +192,9 @@ class Pipeline:
         """Whether the light network would have anything to say here, and nothing else says how far."""
         look = self._look()
         return self._learns and look.learned is None and told.heard(look) is not None
+
+
+def cores() -> int:
+    """Processor cores that this program may use."""
+    ask = getattr(os, "sched_getaffinity", None)
+    return len(ask(0)) if ask else os.cpu_count() or 1

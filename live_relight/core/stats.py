@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-STAGES = ("estimate", "smooth", "shade", "send")
-
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
     """{'p50', 'p95', 'p99'} in milliseconds, 0 when empty."""

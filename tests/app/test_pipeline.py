@@ -62,7 +62,7 @@ def run(quality: str, live: bool, seconds: float) -> tuple[Pipeline, Slow]:
     sink = open_sink("null", size=(160, 120), fps=25.0)
     try:
         pipeline = Pipeline(estimator, shader, [sink], lambda: look, Smoothing(), quality)
-        pipeline.run(Camera(), live=live, limit=40, stop=threading.Event(), tick=lambda stats: None)
+        pipeline.run(Camera(), live=live, limit=55, stop=threading.Event(), tick=lambda stats: None)
     finally:
         shader.close()
     return pipeline, estimator
@@ -145,10 +145,11 @@ def test_where_there_is_room_the_light_network_comes_and_goes(
 @pytest.mark.parametrize("wanted", [0.0, 1.0])
 def test_what_was_asked_for_holds_whatever_a_preset_says(wanted: float) -> None:
     shader, looks = Listening(), [Look((Light.of("key"),), 0.5, learned=v) for v in (None, 0.3, 1.0, 0.0)]
-    given = iter(looks)
-    pipeline = Pipeline(
-        AnalyticEstimator(), shader, [], lambda: next(given), Smoothing(), "high", learned=wanted
-    )
+
+    def look() -> Look:
+        return looks[min(len(shader.heard), len(looks) - 1)]
+
+    pipeline = Pipeline(AnalyticEstimator(), shader, [], look, Smoothing(), "high", learned=wanted)
     pipeline.run(Ticking(), live=True, limit=len(looks), stop=threading.Event(), tick=lambda stats: None)
     assert shader.heard == [wanted] * len(looks)
     assert pipeline.stats.quality == ("learned" if wanted else "high")

@@ -11,7 +11,8 @@ from live_relight.core.look import Look
 from live_relight.core.present import Present
 from live_relight.core.temporal import Smoothing
 from live_relight.geometry.analytic import AnalyticEstimator
-from live_relight.pipeline import LOOK_EVERY, Pipeline
+from live_relight.pipeline import Pipeline
+from live_relight.seeing import LOOK_EVERY
 
 LOOK = Look((Light.of("key"),), ambient=0.5)
 FRAMES = 3 * LOOK_EVERY
