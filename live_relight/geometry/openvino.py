@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
@@ -12,13 +16,15 @@ from ..core.install import pip
 from ..resize import resized
 from .network import Network, input_size, to_geometry, to_input
 
+Floats = npt.NDArray[np.float32]
 
-class OpenVinoEstimator:
-    """Estimator on OpenVINO's CPU plugin; the network is compiled once for every input size. It runs in
-    bfloat16 where the processor computes in it, which takes two thirds of the time and moves normals by less
-    than a degree; float32 elsewhere."""
 
-    def __init__(self, network: Network, threads: int = 0) -> None:
+class OnCpu:
+    """An ONNX file on OpenVINO's CPU plugin; compiled once for every shape of its input. It runs in bfloat16
+    where the processor computes in it, in float32 elsewhere. `threads`: 0 = one a core, at most 4."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        """Raises EstimatorError."""
         try:
             import openvino
         except ImportError:
@@ -27,41 +33,54 @@ class OpenVinoEstimator:
         self._core = openvino.Core()
         self._threads = threads or min(os.cpu_count() or 1, 4)
         try:
-            self._model = self._core.read_model(network.path)
+            self._model = self._core.read_model(path)
         except Exception as error:  # openvino raises RuntimeError subclasses and plain Exception alike
-            expected = "an ONNX file that loads"
-            raise EstimatorError(f"network {network.path}", _last_line(error), expected) from None
+            raise EstimatorError(f"network {path}", last_line(error), "an ONNX file that loads") from None
+        self._input = self._model.inputs[0].get_any_name()
+        self._compiled: dict[tuple[int, ...], Any] = {}
+        self.outputs = {name for output in self._model.outputs for name in output.get_names()}
+        self.short = computes_short(self._core)
+        kind = "CPU, bfloat16" if self.short else "CPU"
+        self.title = f"OpenVINO {openvino.__version__.split('-')[0]}, {kind}"
+
+    def __call__(self, array: Floats) -> Any:
+        """What comes out of `array`, by name. Raises what OpenVINO raises."""
+        if array.shape not in self._compiled:
+            model = self._model.clone()
+            model.reshape({self._input: list(array.shape)})
+            config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
+            config["INFERENCE_PRECISION_HINT"] = "bf16" if self.short else "f32"
+            self._compiled[array.shape] = self._core.compile_model(model, "CPU", config)
+        return self._compiled[array.shape]({self._input: array})
+
+    def close(self) -> None:
+        """Frees what was compiled."""
+        self._compiled.clear()
+
+
+class OpenVinoEstimator:
+    """Estimator on OpenVINO's CPU plugin. In bfloat16 it takes two thirds of the time, and normals move by
+    less than a degree."""
+
+    def __init__(self, network: Network, threads: int = 0) -> None:
+        self._run = OnCpu(network.path, threads)
         self._pixels, self._stride = network.pixels, network.stride
-        self._shades = any("shading" in output.get_names() for output in self._model.outputs)
-        self._compiled: dict[tuple[int, int], Any] = {}
-        self._short = computes_short(self._core)
-        version, kind = openvino.__version__.split("-")[0], "CPU, bfloat16" if self._short else "CPU"
-        self.name = f"openvino {network.name} (OpenVINO {version}, {kind})"
+        self.name = f"openvino {network.name} ({self._run.title})"
 
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
         size = input_size((w, h), round(self._pixels * share), self._stride)
         small = resized(image, size)
         try:
-            result = self._network(size)({"image": to_input(small)})
+            result = self._run(to_input(small))
             normal, depth, alpha = result["normal"], result["depth"], result["alpha"]
-            shading = result["shading"] if self._shades else None
+            shading = result["shading"] if "shading" in self._run.outputs else None
         except Exception as error:  # as above
-            raise EstimatorError(self.name, _last_line(error), "a network that runs") from None
+            raise EstimatorError(self.name, last_line(error), "a network that runs") from None
         return to_geometry(small, normal, depth, alpha, (w, h), shading)
 
     def close(self) -> None:
-        self._compiled.clear()
-
-    def _network(self, size: tuple[int, int]) -> Any:
-        """Compiled for inputs of `size`, once."""
-        if size not in self._compiled:
-            model = self._model.clone()
-            model.reshape({"image": [1, 3, size[1], size[0]]})
-            config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
-            config["INFERENCE_PRECISION_HINT"] = "bf16" if self._short else "f32"
-            self._compiled[size] = self._core.compile_model(model, "CPU", config)
-        return self._compiled[size]
+        self._run.close()
 
 
 def fault() -> str:
@@ -74,7 +93,7 @@ def fault() -> str:
 
         return "" if computes_short(openvino.Core()) else "no bfloat16 in this processor"
     except Exception as error:  # a broken installation raises what it likes; doctor says it
-        return f"does not load: {_last_line(error)}"
+        return f"does not load: {last_line(error)}"
 
 
 def computes_short(core: Any) -> bool:
@@ -82,5 +101,6 @@ def computes_short(core: Any) -> bool:
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
+    """What an exception says at its end, where OpenVINO has the reason."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]

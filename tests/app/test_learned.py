@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -110,9 +111,9 @@ def test_live_it_is_made_ready_before_the_first_frame(monkeypatch: pytest.Monkey
     opened, frames = list[str](), list[int]()
     real, send = LightNet.__init__, NullSink.send
 
-    def init(self: LightNet, path: Path | None = None, threads: int = 0) -> None:
+    def init(self: LightNet, path: Path | None = None, **more: Any) -> None:
         opened.append(f"{path} {len(frames)}")
-        real(self, path, threads)
+        real(self, path, **more)
 
     monkeypatch.setattr(LightNet, "__init__", init)
     monkeypatch.setattr(NullSink, "send", lambda self, frame: (frames.append(1), send(self, frame))[1])
@@ -228,7 +229,7 @@ def test_no_imported_network_may_have_its_name() -> None:
 
 @pytest.mark.parametrize("where", ["__init__", "stops"])
 def test_one_that_fails_in_mid_stream_is_gone_without(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **more: object) -> None:
         raise EstimatorError("the light network", "broken")
 
     monkeypatch.setattr(LightNet, where, fail)
@@ -280,7 +281,7 @@ def test_presets_are_rehearsed_as_they_will_be_heard(
 def test_a_bench_does_not_measure_what_is_gone(
     where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **more: object) -> None:
         raise EstimatorError("the light network", "broken")
 
     monkeypatch.setattr(LightNet, where, fail)

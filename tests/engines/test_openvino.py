@@ -12,8 +12,12 @@ import pytest
 from live_relight.commands import doctor
 from live_relight.core.errors import EstimatorError
 from live_relight.core.frames import Geometry, Image
-from live_relight.geometry import network, open_estimator, race
+from live_relight.core.light import Light
+from live_relight.core.look import Look
+from live_relight.core.projection import head_point
+from live_relight.geometry import light_net, network, open_estimator, race
 from live_relight.geometry.fallback import FallbackEstimator
+from live_relight.geometry.light_net import LightNet
 from live_relight.geometry.onnx import OnnxEstimator
 from live_relight.geometry.openvino import OpenVinoEstimator
 from tests.engines.pictures import thirty_two
@@ -43,6 +47,44 @@ def test_agrees_with_onnx_runtime(name: str) -> None:
     means = {key: float(np.mean(values)) for key, values in found.items()}
     assert all(means[key] <= LIMITS[key] for key in LIMITS), means
     assert (means["normal"] > 0.01) == SHORT, means
+
+
+def test_the_light_network_agrees_with_onnx_runtime() -> None:
+    """On what it is told of real and rendered pictures, in stops."""
+    look, nets = Look((Light.of("key", az=50), Light.of("fill")), ambient=0.4), []
+    estimator = open_estimator("onnx:fast")
+    for on_openvino in (False, True):
+        nets.append(LightNet(light_net.shipped(light_net.LIVE), openvino=on_openvino))
+    differences, sizes = [], []
+    for picture in thirty_two()[::4]:
+        geometry, frame = estimator.estimate(picture), (picture.shape[1], picture.shape[0])
+        width, height = nets[0].size(frame)
+        factors = np.full((height, width, 4), 0.9, np.float32)
+        head = head_point(geometry, look.fov, frame)
+        one, other = (net.stops(factors, geometry, look, head, frame) for net in nets)
+        np.testing.assert_array_equal(one[..., 1], other[..., 1])
+        differences.append(np.abs(one - other)[..., 0])
+        sizes.append(np.abs(one[..., 0]))
+    for net in nets:
+        net.close()
+    estimator.close()
+    most = max(float(d.max()) for d in differences)
+    assert np.mean([d.mean() for d in differences]) < 0.01
+    assert most < 0.15
+    assert (most > 1e-4) == SHORT
+    assert np.mean([s.mean() for s in sizes]) > 0.05, "it has something to say"
+
+
+def test_the_live_light_network_is_on_openvino_where_auto_would_try_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used: list[str] = []
+    for short in (True, False):
+        monkeypatch.setattr("live_relight.geometry.openvino.computes_short", lambda core, k=short: k)
+        for name in ("_on_onnx", "_on_openvino"):
+            monkeypatch.setattr(light_net, name, lambda *_, n=name: used.append(n))
+        light_net.live()
+    assert used == ["_on_openvino", "_on_onnx"]
 
 
 def found(monkeypatch: pytest.MonkeyPatch, quick: float, plain: float, live: bool = True) -> str:
