@@ -18,7 +18,7 @@ from .capture.grabber import Grabber
 from .control import keymap, terminal
 from .control.controls import Controls
 from .core.errors import EstimatorError, LiveRelightError, UsageError
-from .core.governor import GRID_RUNGS, LEARNED
+from .core.governor import LEARNED, RUNGS
 from .core.lamps import crowded
 from .core.look import Look
 from .core.settings import Settings, parse_size
@@ -205,7 +205,7 @@ def _rehearse(
 ) -> None:
     """`heard`: whether the light network may be."""
     start = time.monotonic()
-    levels = GRID_RUNGS[::-1] if quality == "auto" else (quality,)
+    levels = RUNGS[::-1] if quality == "auto" else (quality,)
     if heard:
         levels = (*levels, LEARNED)
     with suppress(LiveRelightError):  # the first frame meets it again, where it is told

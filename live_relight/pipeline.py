@@ -175,7 +175,7 @@ class Pipeline:
         interval = (frame.time - last.time) / (frame.index - last.index)
         if interval <= 0:
             return
-        rungs = governor.RUNGS if self._shader.coarsens else governor.GRID_RUNGS
+        rungs: tuple[str, ...] = governor.RUNGS
         if self._open_to_learn:
             rungs = (*rungs, governor.LEARNED)
         elif self.quality == governor.LEARNED:

@@ -32,14 +32,14 @@ def rehearse(
     if not shader.on_grid:
         return
     image = np.full((size[1], size[0], 3), 128, np.uint8)
-    done: set[tuple[Size, bool, float]] = set()
+    done: set[tuple[Size, float]] = set()
     for level in levels:
         geometry, learned = sphere(estimator.estimate(image, SHARES[level]).size), float(level == LEARNED)
-        if (geometry.size, level in FINE, learned) in done:  # 'lean' is 'high' with fewer steps
+        if (geometry.size, learned) in done:  # fewer steps and a coarser edge are no other programs
             continue
         first = level in (levels[0], LEARNED)
         more = [other for look in looks[:1] for other in turned(look)] if first else []
-        done.add((geometry.size, level in FINE, learned))
+        done.add((geometry.size, learned))
         for look in dict.fromkeys([*looks, *more]):
             if learned and look.learned is None:  # on its way there and back lights are drawn in two parts
                 shader.shade(image, geometry, replace(look, learned=learned), present=Present())

@@ -1,10 +1,10 @@
 """Keeps the frame rate: how fine light and geometry are worked out, as a pure step over what frames took.
 
 Where a frame takes longer than the source leaves for it, shadows are marched in fewer steps first; then the
-light map is half as wide and high, where it is at the picture's size (on a card); then the network is run on
-a smaller picture, and the filters follow it. Without a card the light map is on the network's grid anyway and
-follows it too. Where there has been room for a while it climbs back, one level at a time, and waits longer
-after each climb that did not hold.
+light is half as wide and high where it is at the picture's size, which is everywhere on a card and along the
+person's edge without one; then the network is run on a smaller picture, and the filters follow it. Where
+there has been room for a while it climbs back, one level at a time, and waits longer after each climb that
+did not hold.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from . import shadow
 LEVELS = ("low", "medium", "high")
 """What a user may ask for."""
 RUNGS = ("low", "medium", "coarse", "lean", "high")
-"""What the governor goes through: 'lean' is 'high' with fewer steps a shadow, 'coarse' is 'lean' with a
-smaller light map."""
-GRID_RUNGS = ("low", "medium", "lean", "high")
-"""The same where the light map is on the network's grid."""
+"""What the governor goes through: 'lean' is 'high' with fewer steps a shadow, 'coarse' is 'lean' with
+smaller light (FINE)."""
 LEARNED = "learned"
 """Above them all, where there is room for it: 'high', and the light network is heard."""
 SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
@@ -27,10 +25,10 @@ SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0, L
 STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS, LEARNED: shadow.STEPS}
 """Steps a shadow is marched in; a card takes more at `high` (`shadow_steps`)."""
 FINE = ("lean", "high", LEARNED)
-"""Levels with a light map at the picture's size on a card; without one, with the person's edge at it."""
-COST = {"low": 0.7, "medium": 0.81, "coarse": 0.89, "lean": 0.96, "high": 1.0, LEARNED: 1.45}
-"""What a frame takes at a level, as a share of `high` (docs/performance.md; 'coarse', which only a card has,
-is put between its neighbours)."""
+"""Levels with a light map at the picture's size on a card; without one, with the person's edge at it, in
+place of half of it."""
+COST = {"low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.45}
+"""What a frame takes at a level, as a share of `high` (docs/performance.md), without a card."""
 
 BETWEEN = ("coarse", "lean")
 """Rungs that are passed over where they would not save enough."""
@@ -84,7 +82,7 @@ def step(
     state: GovernorState, now: float, busy: float, interval: float, rungs: tuple[str, ...] = RUNGS
 ) -> GovernorState:
     """One frame further. `busy`: seconds it took; `interval`: seconds from frame to frame, as the source
-    gives them; `rungs`: RUNGS or GRID_RUNGS, with LEARNED on top or without. The argument is not changed."""
+    gives them; `rungs`: RUNGS, with LEARNED on top or without. The argument is not changed."""
     load = min(busy / max(interval, 1e-6), 4.0)
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing

@@ -40,7 +40,7 @@ def programs(shader: OpenGLShader) -> set[object]:
 def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
     shader = OpenGLShader(on_grid=True)
     try:
-        rehearse(shader, Quarter(), presets.shipped_looks(), (640, 360), governor.GRID_RUNGS)
+        rehearse(shader, Quarter(), presets.shipped_looks(), (640, 360), governor.RUNGS)
         before = programs(shader)
         assert len(before) > 4
         image, geometry = np.full((360, 640, 3), 90, np.uint8), sphere((160, 96))
@@ -61,7 +61,7 @@ def test_no_preset_and_no_quality_makes_a_new_program_after_it() -> None:
 
 def test_the_light_network_s_parts_of_a_look_are_rehearsed_too() -> None:
     shader = OpenGLShader(on_grid=True, light_net=light_net.live)
-    levels = (*governor.GRID_RUNGS[::-1], governor.LEARNED)
+    levels = (*governor.RUNGS[::-1], governor.LEARNED)
     studio = presets.load("studio").look
     try:
         rehearse(shader, Quarter(), [studio, *presets.shipped_looks()], (640, 360), levels)
@@ -111,11 +111,11 @@ def test_every_look_is_drawn_at_every_size_of_the_geometry(monkeypatch: pytest.M
     monkeypatch.setattr(shader, "shade", note)
     looks = presets.shipped_looks()
     try:
-        rehearse(shader, Quarter(), [looks[1], *looks], (640, 360), governor.GRID_RUNGS[::-1])
+        rehearse(shader, Quarter(), [looks[1], *looks], (640, 360), governor.RUNGS[::-1])
     finally:
         shader.close()
     sizes = {Quarter().estimate(np.zeros((360, 640, 3), np.uint8), governor.SHARES[q]).size
-             for q in governor.GRID_RUNGS}  # fmt: skip
+             for q in governor.RUNGS}  # fmt: skip
     assert len(sizes) == 3
     assert {(size, look) for size in sizes for look in looks} <= set(drawn)
     assert len(drawn) == len(set(drawn)) == 3 * len(looks) + len(looks[1].lights)

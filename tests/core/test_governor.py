@@ -13,7 +13,6 @@ from live_relight.core.governor import (
     BETWEEN,
     COST,
     FINE,
-    GRID_RUNGS,
     LEARNED,
     PATIENCE,
     RUNGS,
@@ -56,17 +55,12 @@ def test_shadow_steps_go_first_then_the_light_map_then_the_network() -> None:
     assert next(r for r in reversed(RUNGS) if STEPS[r] < STEPS["high"]) == "lean"
     assert next(r for r in reversed(RUNGS) if r not in FINE) == "coarse"
     assert next(r for r in reversed(RUNGS) if SHARES[r] < 1) == "medium"
-    assert set(GRID_RUNGS) == set(RUNGS) - {"coarse"}
 
 
 def test_a_card_marches_shadows_in_more_steps_at_high_alone() -> None:
     assert shadow_steps("high", card=False) == STEPS["high"] < shadow_steps("high", card=True)
     assert shadow_steps(LEARNED, card=True) == shadow_steps("high", card=True)
     assert all(shadow_steps(r, card=True) == STEPS[r] for r in RUNGS if r != "high")
-
-
-def test_rungs_that_are_not_there_are_not_taken() -> None:
-    assert "coarse" not in {level for _, level, _ in live(lambda t: 1.05 * INTERVAL, 60, GRID_RUNGS)}
 
 
 @pytest.mark.parametrize(
@@ -119,17 +113,14 @@ def test_level_moves_one_at_a_time_or_over_the_rung_that_saves_too_little(
 
 
 @pytest.mark.parametrize(("cost", "level"), [(0.5, LEARNED), (0.7, "high"), (1.15, "medium")])
-@pytest.mark.parametrize("rungs", [RUNGS, GRID_RUNGS])
-def test_the_light_network_is_for_those_who_have_room(
-    cost: float, level: str, rungs: tuple[str, ...]
-) -> None:
-    seen = live(lambda t: cost * INTERVAL, 90, (*rungs, LEARNED))
+def test_the_light_network_is_for_those_who_have_room(cost: float, level: str) -> None:
+    seen = live(lambda t: cost * INTERVAL, 90, (*RUNGS, LEARNED))
     assert {s[1] for s in seen[len(seen) // 2 :]} == {level}
     assert all(s[1] != LEARNED for s in seen if s[0] < PATIENCE)
 
 
 def test_the_light_network_goes_first_when_it_gets_tight() -> None:
-    seen = live(lambda t: (0.5 if t < 40 else 0.9) * INTERVAL, 80, (*GRID_RUNGS, LEARNED))
+    seen = live(lambda t: (0.5 if t < 40 else 0.9) * INTERVAL, 80, (*RUNGS, LEARNED))
     assert seen[len(seen) // 3][1] == LEARNED
     assert seen[-1][1] == "high"
     assert {s[1] for s in seen} == {"high", LEARNED}
@@ -156,7 +147,7 @@ def hearing(load: Callable[[float], float], network: float, seconds: float) -> l
             load(now) * COST["high" if state.level == LEARNED else state.level] + network * share
         ) * INTERVAL
         now += max(busy, INTERVAL)
-        state = step(state, now, busy, INTERVAL, (*GRID_RUNGS, LEARNED))
+        state = step(state, now, busy, INTERVAL, (*RUNGS, LEARNED))
         seen.append((now, state.level))
     return seen
 
@@ -183,7 +174,7 @@ def test_a_camera_that_stood_still_is_no_room() -> None:
         interval = 2.0 if k % 300 == 299 else INTERVAL
         busy = 0.85 * INTERVAL
         now += interval
-        state = step(state, now, busy, interval, (*GRID_RUNGS, LEARNED))
+        state = step(state, now, busy, interval, (*RUNGS, LEARNED))
         levels.add(state.level)
     assert levels == {"high"}
 
@@ -193,6 +184,6 @@ def test_a_slow_camera_is_no_busy_machine(interval: float) -> None:
     state, now = GovernorState(), 0.0
     for _ in range(200):
         now += interval
-        state = step(state, now, 0.88 * interval, interval, GRID_RUNGS)
+        state = step(state, now, 0.88 * interval, interval, RUNGS)
     assert state.level == "high"
     assert state.load == pytest.approx(0.88)
