@@ -163,6 +163,7 @@ def run(settings: Settings, options: RunOptions) -> int:
             estimator, shader, sinks, controls.look, settings.smoothing, settings.quality, learns,
             settings.learned,
         )  # fmt: skip
+        controls.arranged = lambda: pipeline.arranged
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         problems = Problems(pipeline, writer, say.say)
@@ -278,7 +279,7 @@ def _ticker(
         if now >= due or state is not shown:
             due, shown = now + 0.25, state
             speed = stats.fps_now, stats.latency_now, stats.dropped, stats.quality
-            say.show(keymap.status_line(state, *speed, say.width))
+            say.show(keymap.status_line(controls.now(), *speed, say.width))
 
     return tick
 

@@ -48,6 +48,8 @@ class Pipeline:
         self._learned = learned
         self._last: Frame | None = None
         self.stats = Stats()
+        self.arranged: tuple[Look, Look] | None = None
+        """The last look that light was drawn by, and what `auto` made of it."""
         self.lost: list[SinkError] = []
         """What the sinks that were lost on the way died of."""
         self.notes: list[str] = []
@@ -100,7 +102,9 @@ class Pipeline:
         marks.update(seen.marks)
         if self._ahead:
             marks["wait"] = start - seen.ready
-        look = presence.faded(arrange(self._hearing(look, frame.time), seen.there), seen.someone)
+        arranged = arrange(look, seen.there)
+        self.arranged = look, arranged
+        look = presence.faded(self._hearing(arranged, frame.time), seen.someone)
         image = self._shade(seen, look)
         marks["shade"] = time.perf_counter() - start
         return replace(frame, image=image)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
 from .. import environments
 from ..core.look import Look
@@ -20,17 +22,25 @@ class Controls:
         self._lock = threading.Lock()
         self._base, self._preset = look, preset
         self._state = ControlState(look, preset)
+        self.arranged: Callable[[], tuple[Look, Look] | None] = lambda: None
+        """Gives the last look that was drawn, and what `auto` made of it."""
 
     @property
     def state(self) -> ControlState:
         return self._state
+
+    def now(self) -> ControlState:
+        """The state with what `auto` has made of it, where that has been drawn."""
+        state, drawn = self._state, self.arranged()
+        known = drawn is not None and drawn[0] is state.look
+        return replace(state, arranged=drawn[1] if drawn and known else None)
 
     def look(self) -> Look:
         return self._state.shown
 
     def press(self, key: str) -> ControlState:
         with self._lock:
-            self._state = press(self._state, key, lambda: list(find()), self._load, self._save)
+            self._state = press(self.now(), key, lambda: list(find()), self._load, self._save)
             return self._state
 
     def _load(self, name: str) -> Look:

@@ -44,14 +44,21 @@ class ControlState:
     message: str = ""
     """Said once, then gone."""
     help: bool = False
+    arranged: Look | None = None
+    """What `auto` has made of the look; None: not known."""
 
     @property
     def shown(self) -> Look:
         return Look(fov=self.look.fov) if self.before else self.look
 
+    @property
+    def actual(self) -> Look:
+        """With the numbers that are seen: `auto`'s where it is on."""
+        return self.arranged or self.look if self.look.auto else self.look
+
 
 def _selected(state: ControlState, **deltas: float) -> ControlState:
-    lights = list(state.look.lights)
+    lights = list(state.actual.lights)
     if not lights:
         return replace(state, message="this preset has no lights: press p for another")
     index = min(state.selected, len(lights) - 1)
@@ -61,14 +68,14 @@ def _selected(state: ControlState, **deltas: float) -> ControlState:
     lights[index] = lights[index].moved(**deltas)
     # The status line has the other numbers.
     said = [f"size {lights[index].size:.2f}"] if "size" in deltas else []
-    # By hand from here: auto would put it back.
+    # By hand from here, and from what is seen: auto would put it back.
     said += ["auto is off"] if state.look.auto else []
-    look = replace(state.look, lights=tuple(lights), auto=False)
+    look = replace(state.actual, lights=tuple(lights), auto=False)
     return replace(state, selected=index, look=look, message=", ".join(said))
 
 
 def _scaled_power(state: ControlState, factor: float) -> ControlState:
-    lights = state.look.lights
+    lights = state.actual.lights
     if not lights:
         return _selected(state)
     now = lights[min(state.selected, len(lights) - 1)].power
@@ -120,12 +127,13 @@ def _auto(state: ControlState) -> ControlState:
 
 
 def _room(state: ControlState, delta: float) -> ControlState:
-    look = state.look
+    look = state.actual
     low, most, _ = NUMBERS["ambient"]
     ambient = min(max(look.ambient + delta, low), most)
     background = None if look.background is None else min(max(look.background + delta, low), most)
-    look = replace(look, ambient=ambient, background=background)
-    return replace(state, look=look, message=f"room {ambient:.2f}")
+    said = f"room {ambient:.2f}" + (", auto is off" if look.auto else "")
+    look = replace(look, ambient=ambient, background=background, auto=False)
+    return replace(state, look=look, message=said)
 
 
 def _next_light(state: ControlState) -> ControlState:
@@ -224,7 +232,7 @@ def status_line(
     """One line: preset, the chosen light, speed; quality where it is not `high`. `latency` seconds, 0 =
     unknown. `width`: characters there are; what matters least is left out for them, the preset first."""
     found = _chosen(state)
-    room = f"room {state.look.ambient:.2f}"
+    room = f"room {state.actual.ambient:.2f}"
     # What is said, and how long it stays where there is little room.
     parts = [
         (state.preset, 0),
@@ -245,10 +253,11 @@ def status_line(
 
 def _chosen(state: ControlState) -> str:
     """The light that the keys act on; '' where there is none."""
-    if not state.look.lights:
+    lights = state.actual.lights
+    if not lights:
         return ""
-    index = min(state.selected, len(state.look.lights) - 1)
-    light = state.look.lights[index]
-    text = f"[{index + 1}/{len(state.look.lights)} {light.kind}] az {light.az:+.0f} el {light.el:+.0f}"
+    index = min(state.selected, len(lights) - 1)
+    light = lights[index]
+    text = f"[{index + 1}/{len(lights)} {light.kind}] az {light.az:+.0f} el {light.el:+.0f}"
     text += f" dist {light.dist:.1f} power {light.power:.2f} {light.color or f'{light.kelvin:.0f} K'}"
     return text if light.on else f"{text} OFF"

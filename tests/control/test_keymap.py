@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ from live_relight.control.controls import Controls
 from live_relight.control.keymap import ACTIONS, HELP, ControlState, press, status_line
 from live_relight.control.terminal import decode, split_unfinished
 from live_relight.core.errors import LiveRelightError
+from live_relight.core.frames import Frame, Image
 from live_relight.core.light import KINDS, Light
 from live_relight.core.look import Look
 from live_relight.core.settings import Settings
+from live_relight.core.temporal import Smoothing
+from live_relight.geometry.analytic import AnalyticEstimator
+from live_relight.pipeline import Pipeline
 from live_relight.relighter import Relighter
 
 NAMES = ["studio", "window", "off"]
@@ -26,6 +31,17 @@ def load(name: str) -> Look:
 
 def save(name: str, look: Look) -> str:
     return f"{name}.toml"
+
+
+class Still:
+    """A shader that changes nothing."""
+
+    name, steadies, coarsens = "still", False, False
+
+    def shade(self, image: Image, *rest: object) -> Image:
+        return image
+
+    def close(self) -> None: ...
 
 
 def pressed(*keys: str, state: ControlState | None = None) -> ControlState:
@@ -253,6 +269,52 @@ def test_moving_a_light_by_hand_ends_auto() -> None:
     assert not moved.look.auto
     assert "auto is off" in moved.message
     assert not pressed("n", state=auto).look.auto
+
+
+def test_the_hand_goes_on_from_what_auto_made() -> None:
+    look = replace(load("studio"), auto=True)
+    lights = (replace(look.lights[0], az=-40.0, power=0.31), *look.lights[1:])
+    drawn = replace(look, lights=lights, ambient=0.83, background=0.7)
+    state = ControlState(look, "studio", arranged=drawn)
+    assert "az -40" in status_line(state, 30.0, 0.0, 0)
+    assert "room 0.83" in status_line(state, 30.0, 0.0, 0)
+    moved = pressed("right", state=state).look
+    assert (moved.lights[0].az, moved.lights[0].power, moved.ambient) == (-35.0, 0.31, 0.83)
+    assert moved.background == 0.7
+    assert not moved.auto
+    assert pressed("+", state=state).look.lights[0].power == pytest.approx(0.31 * 1.15)
+    room = pressed("A", state=state)
+    assert (room.look.ambient, room.look.lights[0].az) == (pytest.approx(0.88), -40.0)
+    assert room.message == "room 0.88, auto is off"
+    unknown = pressed("right", state=replace(state, arranged=None)).look
+    assert unknown.lights[0].az == look.lights[0].az + 5
+    by_hand = replace(state, look=replace(look, auto=False))
+    assert by_hand.actual is by_hand.look
+
+
+def test_what_auto_made_of_another_look_does_not_count() -> None:
+    look = replace(load("studio"), auto=True)
+    controls = Controls(look, "studio")
+    assert controls.now().arranged is None
+    drawn = replace(look, ambient=0.9)
+    controls.arranged = lambda: (look, drawn)
+    assert controls.now().actual is drawn
+    controls.press("p")
+    assert controls.now().arranged is None
+    assert controls.press("a").look.ambient != pytest.approx(0.85)
+
+
+def test_a_key_under_auto_goes_on_from_the_last_frame() -> None:
+    look = presets.load("auto").look
+    controls, found = Controls(look, "auto"), AnalyticEstimator()
+    pipeline = Pipeline(found, Still(), [], controls.look, Smoothing())
+    controls.arranged = lambda: pipeline.arranged
+    pipeline.process(Frame(np.full((120, 160, 3), 25, np.uint8), 0.1, 1), {})
+    drawn = controls.now().actual
+    assert drawn.ambient != look.ambient
+    moved = controls.press("right").look
+    assert moved.lights[0].az == drawn.lights[0].az + 5
+    assert (moved.lights[0].power, moved.ambient) == (drawn.lights[0].power, drawn.ambient)
 
 
 def test_a_preset_whose_surroundings_are_gone_is_said_and_stepped_over(
