@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -139,7 +140,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         # Slow to start and independent of the camera: a wrong engine is said before a camera lights up.
         estimator = open_estimator(settings.engine, say=say.say, live=not all(map(file_of, settings.sink)))
         stack.callback(estimator.close)
-        shader = OpenGLShader(light_net=light_net.live)
+        shader = OpenGLShader(light_net=partial(light_net.live, settings.engine))
         stack.callback(shader.close)
         if settings.learned or controls.look().learned:
             shader.ready_light_net()

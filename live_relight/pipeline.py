@@ -161,17 +161,16 @@ class Pipeline:
         if live:
             self._govern(seen.frame, now, busy)
 
-    def _busy(self, marks: dict[str, float]) -> float:
-        """Seconds that a frame takes of those that there are from one to the next: where its two halves go
-        side by side, the longer one, or all that this program's threads did shared out over the cores."""
+    def _busy(self, marks: dict[str, float]) -> governor.Busy:
+        """Seconds that a frame takes."""
         if not self._ahead:
-            return sum(marks.values())
+            return governor.Busy(sum(marks.values()))
         used, self._used = self._used, time.process_time()
         first = marks.get("estimate", 0.0) + marks.get("smooth", 0.0)
         second = marks.get("shade", 0.0) + marks["send"]
-        return max(first, second, (self._used - used) / cores() if used else 0.0)
+        return governor.Busy((self._used - used) / cores() if used else 0.0, first, second)
 
-    def _govern(self, frame: Frame, now: float, busy: float) -> None:
+    def _govern(self, frame: Frame, now: float, busy: governor.Busy) -> None:
         """The time there is for a frame is what passes between two that the source makes, taken or not."""
         last, self._last = self._last, frame
         if not self._governed or last is None or frame.index <= last.index:

@@ -26,6 +26,10 @@ LOOK_EVERY = 16
 """Frames from one fit of the light that is there to the next; what follows it moves in every frame."""
 
 
+HANGS = 60.0
+"""Seconds after which an estimator is taken to hang: the longest that a first frame compiles."""
+
+
 class Supply(Protocol):
     """Where the loop gets its frames: the newest one, or every one in turn."""
 
@@ -184,5 +188,6 @@ class Ahead:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Whoever comes next closes the estimator, which may still be at work.
-        self._worker.join(2.0)
+        # Whoever comes next closes the estimator, which is not to be at work then. What hangs for good is
+        # ended by a second Ctrl-C, as it is where frames go in turn.
+        self._worker.join(HANGS)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from ..capture import open_source
@@ -66,7 +67,7 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
     with ExitStack() as stack:
         estimator = open_estimator(settings.engine, live=True)
         stack.callback(estimator.close)
-        shader = OpenGLShader(light_net=light_net.live)
+        shader = OpenGLShader(light_net=partial(light_net.live, settings.engine, size))
         stack.callback(shader.close)
         look = look_of(settings)
         if look.learned:

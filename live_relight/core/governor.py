@@ -10,6 +10,7 @@ did not hold.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from . import shadow
 
@@ -27,8 +28,12 @@ STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS, LE
 FINE = ("lean", "high", LEARNED)
 """Levels with a light map at the picture's size on a card; without one, with the person's edge at it, in
 place of half of it."""
-COST = {"low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.45}
+COST = {"low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.36}
 """What a frame takes at a level, as a share of `high` (docs/performance.md), without a card."""
+GEOMETRY = {"low": 0.55, "medium": 0.7, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
+"""The same of its first half, the network."""
+LIGHT = {"low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, LEARNED: 1.55}
+"""The same of its second half."""
 
 BETWEEN = ("coarse", "lean")
 """Rungs that are passed over where they would not save enough."""
@@ -42,6 +47,11 @@ MEMORY = 1.0
 """Seconds over which load is averaged."""
 CALM = 0.2
 """Seconds that a frame counts for at most: one that a camera held back says little of how busy we are."""
+STILL, BOTH = 1.0, 2
+"""Seconds from which on a frame is one in which a sink blocked or the program was stopped, and how many of
+them in a row are (two are on the way where the halves go side by side)."""
+MOST = 2.0
+"""Load that one frame counts as at most."""
 FADE = 1.0
 """Seconds in which the light network comes and goes: nobody is to see the light jump."""
 TAUGHT = 4.0
@@ -60,13 +70,33 @@ def shadow_steps(level: str, card: bool) -> int:
     return shadow.MOST_STEPS if card and level in ("high", LEARNED) else STEPS[level]
 
 
+class Busy(NamedTuple):
+    """What a frame takes of the time there is from one to the next: seconds, or as a share of that. Where its
+    halves go side by side, each has all of that time."""
+
+    whole: float = 0.0
+    """One half after the other; or, side by side, what all threads took, shared out over the cores."""
+    geometry: float = 0.0
+    """The first half, where they go side by side."""
+    light: float = 0.0
+    """The second."""
+
+    def at(self, level: str, now: str) -> Busy:
+        """What it would be at a level, of what it is at the level `now`."""
+        ratios = (table[level] / table[now] for table in (COST, GEOMETRY, LIGHT))
+        return Busy(*(part * ratio for part, ratio in zip(self, ratios, strict=True)))
+
+
+IDLE = Busy()
+
+
 @dataclass(frozen=True, slots=True)
 class GovernorState:
     """What one step hands to the next."""
 
     level: str = "high"
-    load: float = 0.0
-    """Time that frames took over the time there was, averaged; 1 = no room left."""
+    loads: Busy = IDLE
+    """Time that frames took over the time there was, averaged."""
     changed: float | None = None
     """When the level last changed, or the first frame came; seconds on any clock."""
     climbed: float | None = None
@@ -74,24 +104,31 @@ class GovernorState:
     patience: float = PATIENCE
     hope: float = PATIENCE
     """Seconds of room before LEARNED."""
-    before: float = 0.0
-    """Load when it climbed to LEARNED."""
+    before: Busy = IDLE
+    """Loads when it climbed to LEARNED."""
+    still: int = 0
+    """Frames of STILL in a row."""
+
+    @property
+    def load(self) -> float:
+        """1 = no room left."""
+        return max(self.loads)
 
 
 def step(
-    state: GovernorState, now: float, busy: float, interval: float, rungs: tuple[str, ...] = RUNGS
+    state: GovernorState, now: float, busy: Busy, interval: float, rungs: tuple[str, ...] = RUNGS
 ) -> GovernorState:
     """One frame further. `busy`: seconds it took; `interval`: seconds from frame to frame, as the source
     gives them; `rungs`: RUNGS, with LEARNED on top or without. The argument is not changed."""
-    load = min(busy / max(interval, 1e-6), 4.0)
     changed = state.changed
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing
         return replace(state, changed=now)
     if now < changed:  # the light network fades out: what it takes is not the level's
         return state
-    weight = min(max(busy, min(interval, CALM)) / MEMORY, 1.0)
-    load = state.load + (load - state.load) * weight if state.load else load
-    state = replace(state, load=load)
+    if max(busy) > STILL and state.still < BOTH:
+        return replace(state, still=state.still + 1)
+    state = replace(state, still=0, loads=_averaged(state.loads, busy, interval))
+    load = state.load
     rested, index = now - changed, rungs.index(state.level)
     if load > FULL and index > 0 and rested > SETTLE:
         if state.level == LEARNED:
@@ -100,24 +137,30 @@ def step(
         failed = state.climbed is not None and now - state.climbed < 2 * state.patience
         patience = min(2 * state.patience, LONGEST) if failed else state.patience
         index -= 1
-        while rungs[index] in BETWEEN and load * COST[rungs[index]] / COST[state.level] > FULL:
+        while rungs[index] in BETWEEN and max(state.loads.at(rungs[index], state.level)) > FULL:
             index -= 1  # too little: straight on
         return _moved(replace(state, patience=patience), rungs[index], now)
     if index + 1 < len(rungs) and rested > state.patience:
         above = rungs[index + 1]
-        if load * COST[above] / COST[state.level] >= ROOM:
+        if max(state.loads.at(above, state.level)) >= ROOM:
             return state
         if above == LEARNED:
-            return _moved(replace(state, before=load), above, now) if rested > state.hope else state
+            return _moved(replace(state, before=state.loads), above, now) if rested > state.hope else state
         return _moved(replace(state, climbed=now), above, now)
     return state
 
 
 def silenced(state: GovernorState, now: float) -> GovernorState:
     """Down from LEARNED, as loaded as before it; nothing counts until the light network has faded out."""
-    return replace(state, level="high", load=state.before, changed=now + FADE)
+    return replace(state, level="high", loads=state.before, changed=now + FADE)
 
 
 def _moved(state: GovernorState, level: str, now: float) -> GovernorState:
-    expected = state.load * COST[level] / COST[state.level]
-    return replace(state, level=level, load=expected, changed=now)
+    return replace(state, level=level, loads=state.loads.at(level, state.level), changed=now)
+
+
+def _averaged(loads: Busy, busy: Busy, interval: float) -> Busy:
+    """One frame further. The first one is taken as it is."""
+    weight = min(max(*busy, interval), CALM) / MEMORY if any(loads) else 1.0
+    new = (min(part / max(interval, 1e-6), MOST) for part in busy)
+    return Busy(*(old + (part - old) * weight for old, part in zip(loads, new, strict=True)))

@@ -30,16 +30,16 @@ class OnCpu:
         except ImportError:
             todo = f"{pip('live-relight[openvino]')}, or --engine onnx"
             raise EstimatorError("engine openvino", "no openvino package", todo=todo) from None
-        self._core = openvino.Core()
         self._threads = threads or min(os.cpu_count() or 1, 4)
         try:
+            self._core = openvino.Core()
+            self.short = computes_short(self._core)
             self._model = self._core.read_model(path)
         except Exception as error:  # openvino raises RuntimeError subclasses and plain Exception alike
             raise EstimatorError(f"network {path}", last_line(error), "an ONNX file that loads") from None
         self._input = self._model.inputs[0].get_any_name()
         self._compiled: dict[tuple[int, ...], Any] = {}
         self.outputs = {name for output in self._model.outputs for name in output.get_names()}
-        self.short = computes_short(self._core)
         kind = "CPU, bfloat16" if self.short else "CPU"
         self.title = f"OpenVINO {openvino.__version__.split('-')[0]}, {kind}"
 

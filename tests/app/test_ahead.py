@@ -172,6 +172,25 @@ def test_what_fails_is_told_and_no_thread_is_left(ahead: bool) -> None:
     assert threads() == before
 
 
+def test_it_ends_when_the_estimator_is_no_longer_at_work() -> None:
+    """Which is closed next."""
+    stop, at_work = threading.Event(), threading.Event()
+
+    class Long(Watched):
+        def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+            if self.count == 1:
+                at_work.set()
+                stop.set()
+                time.sleep(0.5)
+                at_work.clear()
+            return super().estimate(image, share)
+
+    pipeline = Pipeline(Long(), Plain(), [], lambda: LOOK, Smoothing(), ahead=True)
+    pipeline.run(Clip(9), live=False, limit=None, stop=stop, tick=lambda stats: None)
+    assert stop.is_set()
+    assert not at_work.is_set()
+
+
 def test_a_look_that_changes_between_the_halves_leaves_frames_as_they_are() -> None:
     """Lights that are switched on while the next frame is looked at, and off again."""
     looks, sink, turn = [LOOK, Look()], Kept(), [0]

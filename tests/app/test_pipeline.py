@@ -123,7 +123,9 @@ def test_where_there_is_room_the_light_network_comes_and_goes(
     monkeypatch.setattr(
         governor,
         "step",
-        lambda state, now, _, interval, rungs: real(state, now, busy[0] * INTERVAL, interval, rungs),
+        lambda state, now, _, interval, rungs: real(
+            state, now, governor.Busy(busy[0] * INTERVAL), interval, rungs
+        ),
     )
     pipeline = Pipeline(AnalyticEstimator(), shader, [], lambda: look, Smoothing(), "auto", learns)
     for busy[0], frames in ((0.2, 400), (3.0, 120)):

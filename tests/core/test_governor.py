@@ -13,11 +13,14 @@ from live_relight.core.governor import (
     BETWEEN,
     COST,
     FINE,
+    GEOMETRY,
     LEARNED,
+    LIGHT,
     PATIENCE,
     RUNGS,
     SHARES,
     STEPS,
+    Busy,
     GovernorState,
     heard,
     shadow_steps,
@@ -35,7 +38,7 @@ def live(
     while now < seconds:
         busy = cost(now) * COST[state.level]
         now += max(busy, INTERVAL)
-        state = step(state, now, busy, INTERVAL, rungs)
+        state = step(state, now, Busy(busy), INTERVAL, rungs)
         seen.append((now, state.level, busy))
     return seen
 
@@ -105,7 +108,7 @@ def test_level_moves_one_at_a_time_or_over_the_rung_that_saves_too_little(
     state, now = GovernorState(), 0.0
     for seconds in busy:
         now += max(seconds, interval)
-        new = step(state, now, seconds, interval)
+        new = step(state, now, Busy(seconds), interval)
         ends = sorted(RUNGS.index(s.level) for s in (state, new))
         assert all(rung in BETWEEN for rung in RUNGS[ends[0] + 1 : ends[1]])
         assert new.load >= 0
@@ -137,6 +140,57 @@ def test_it_comes_and_goes_softly(share: float, level: str, seconds: float) -> N
     assert share == (1.0 if level == LEARNED else 0.0)
 
 
+def side_by_side(geometry: float, light: float, whole: float, seconds: float) -> list[tuple[float, str]]:
+    """(time, level) of every frame of a machine on which the halves go side by side: shares at `high` of the
+    time there is."""
+    state, now, seen = GovernorState(), 0.0, []
+    while now < seconds:
+        level = state.level
+        parts = whole * COST[level], geometry * GEOMETRY[level], light * LIGHT[level]
+        now += max(*parts, 1.0) * INTERVAL
+        state = step(state, now, Busy(*(part * INTERVAL for part in parts)), INTERVAL, (*RUNGS, LEARNED))
+        seen.append((now, state.level))
+    return seen
+
+
+@pytest.mark.parametrize("geometry", [1.0, 1.03, 1.08, 1.12, 1.3])
+def test_a_network_that_takes_too_long_gets_a_smaller_picture_and_keeps_it(geometry: float) -> None:
+    """Fewer steps of a shadow would not help it, and there is no room to go back."""
+    seen = side_by_side(geometry, 0.5, 0.8, 600)
+    assert [a[1] for a, b in pairwise(seen) if a[1] != b[1]] == ["high"]
+    assert seen[-1][1] == "medium"
+
+
+@pytest.mark.parametrize(("light", "level"), [(1.0, "lean"), (1.05, "coarse"), (1.2, "medium")])
+def test_light_that_takes_too_long_is_made_coarser(light: float, level: str) -> None:
+    assert side_by_side(0.5, light, 0.7, 60)[-1][1] == level
+
+
+@pytest.mark.parametrize(("parts", "level"), [((0.4, 0.4, 0.5), LEARNED), ((0.3, 0.6, 0.5), "high")])
+def test_the_light_network_needs_room_in_its_own_half(parts: tuple[float, float, float], level: str) -> None:
+    assert side_by_side(*parts, 60)[-1][1] == level
+
+
+@pytest.mark.parametrize(("load", "frames"), [(0.6, 1), (0.9, 1), (0.9, 2)])
+def test_a_program_that_stood_still_is_no_busy_one(load: float, frames: int) -> None:
+    """A sink that blocked for three seconds, a stop and `fg` with two frames on the way."""
+    state, now, levels = GovernorState(), 0.0, []
+    for k in range(900):
+        busy = 3.0 if 300 <= k < 300 + frames else load * INTERVAL
+        now += max(busy, INTERVAL)
+        state = step(state, now, Busy(0.1 * INTERVAL, busy, busy), INTERVAL)
+        levels.append(state.level)
+    assert set(levels) == {"high"}
+
+
+def test_frames_of_seconds_one_after_the_other_are_a_slow_machine() -> None:
+    state, now = GovernorState(), 0.0
+    for _ in range(12):
+        now += 1.5
+        state = step(state, now, Busy(1.5), INTERVAL)
+    assert state.level == "low"
+
+
 def hearing(load: Callable[[float], float], network: float, seconds: float) -> list[tuple[float, str]]:
     """(time, level) of every frame of a machine on which `high` takes load(time) of the time there is and the
     light network `network` more, as far as it is heard."""
@@ -147,7 +201,7 @@ def hearing(load: Callable[[float], float], network: float, seconds: float) -> l
             load(now) * COST["high" if state.level == LEARNED else state.level] + network * share
         ) * INTERVAL
         now += max(busy, INTERVAL)
-        state = step(state, now, busy, INTERVAL, (*RUNGS, LEARNED))
+        state = step(state, now, Busy(busy), INTERVAL, (*RUNGS, LEARNED))
         seen.append((now, state.level))
     return seen
 
@@ -174,7 +228,7 @@ def test_a_camera_that_stood_still_is_no_room() -> None:
         interval = 2.0 if k % 300 == 299 else INTERVAL
         busy = 0.85 * INTERVAL
         now += interval
-        state = step(state, now, busy, interval, (*RUNGS, LEARNED))
+        state = step(state, now, Busy(busy), interval, (*RUNGS, LEARNED))
         levels.add(state.level)
     assert levels == {"high"}
 
@@ -184,6 +238,6 @@ def test_a_slow_camera_is_no_busy_machine(interval: float) -> None:
     state, now = GovernorState(), 0.0
     for _ in range(200):
         now += interval
-        state = step(state, now, 0.88 * interval, interval, RUNGS)
+        state = step(state, now, Busy(0.88 * interval), interval, RUNGS)
     assert state.level == "high"
     assert state.load == pytest.approx(0.88)

@@ -75,16 +75,42 @@ def test_the_light_network_agrees_with_onnx_runtime() -> None:
     assert np.mean([s.mean() for s in sizes]) > 0.05, "it has something to say"
 
 
+@pytest.mark.parametrize(
+    ("short", "engine", "fails", "wanted"),
+    [
+        (True, "auto", "", ["_on_openvino"]),
+        (True, "openvino:fast", "", ["_on_openvino"]),
+        (False, "auto", "", ["_on_onnx"]),
+        (True, "onnx", "", ["_on_onnx"]),
+        (True, "onnx:fast", "", ["_on_onnx"]),
+        (True, "auto", "opening", ["_on_openvino", "_on_onnx"]),
+        (True, "auto", "running", ["_on_openvino", "_on_onnx"]),
+    ],
+)
 def test_the_live_light_network_is_on_openvino_where_auto_would_try_that(
-    monkeypatch: pytest.MonkeyPatch,
+    short: bool, engine: str, fails: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And on ONNX Runtime where that is not whole: nobody asked for either."""
     used: list[str] = []
-    for short in (True, False):
-        monkeypatch.setattr("live_relight.geometry.openvino.computes_short", lambda core, k=short: k)
-        for name in ("_on_onnx", "_on_openvino"):
-            monkeypatch.setattr(light_net, name, lambda *_, n=name: used.append(n))
-        light_net.live()
-    assert used == ["_on_openvino", "_on_onnx"]
+
+    def start(name: str) -> object:
+        used.append(name)
+        if name == "_on_openvino" and fails == "opening":
+            raise EstimatorError("openvino", "a plugin that is missing")
+
+        def run(planes: np.ndarray) -> np.ndarray:
+            if name == "_on_openvino" and fails == "running":
+                raise RuntimeError("does not compile")
+            return planes[:, :1]
+
+        return run
+
+    monkeypatch.setattr("live_relight.geometry.openvino.computes_short", lambda core: short)
+    for name in ("_on_onnx", "_on_openvino"):
+        monkeypatch.setattr(light_net, name, lambda *_, n=name: start(n))
+    net = light_net.live(engine)
+    assert used == wanted
+    net.warm((640, 480))
 
 
 def found(monkeypatch: pytest.MonkeyPatch, quick: float, plain: float, live: bool = True) -> str:
