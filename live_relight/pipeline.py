@@ -15,7 +15,7 @@ from .core.frames import Frame, Image
 from .core.look import Look
 from .core.stages import Estimator, Shader, Sink
 from .core.stats import Stats
-from .seeing import Ahead, Eyes, InTurn, Seen, Supply
+from .seeing import Eyes, InTurn, Seen, Supply, ahead
 
 
 class Pipeline:
@@ -134,7 +134,7 @@ class Pipeline:
         clock, so latency means something. `tick` is called after every frame and at least twice a second."""
         stats = self.stats
         left = None if limit is None else limit - stats.frames_out
-        with Ahead(self._eyes, supply, left) if self._ahead else InTurn(self._eyes, supply) as sight:
+        with ahead(self._eyes, supply, left) if self._ahead else InTurn(self._eyes, supply) as sight:
             while not stop.is_set() and (limit is None or stats.frames_out < limit):
                 seen = sight.take(0.4)
                 if seen is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ from . import environments, presets
 from .core import mirror, presence, present, temporal
 from .core.arrange import PresentState, arrange, step
 from .core.errors import LiveRelightError
-from .core.frames import Geometry, Image
+from .core.frames import Frame, Geometry, Image
 from .core.governor import SHARES
 from .core.light import Light
 from .core.look import Look
@@ -23,6 +23,7 @@ from .core.settings import LOOK_FIELDS, Settings
 from .core.shadow import MOST_STEPS
 from .geometry import light_net, open_estimator
 from .shade.opengl import OpenGLShader
+from .threads import Ahead
 
 
 def look_of(settings: Settings) -> Look:
@@ -48,6 +49,7 @@ class Relighter:
     def __init__(self, settings: Settings | None = None, learned: float = 0.0) -> None:
         settings = settings or Settings()
         self._thread, self._open = threading.get_ident(), True
+        self._on_the_way = False
         self._smoothing = settings.smoothing
         self._geometry: temporal.TemporalState | None = None
         self._there, self._somebody = PresentState(), presence.PresenceState()
@@ -72,6 +74,9 @@ class Relighter:
         """Depth, normals and alpha of the person, at the network's own size. `both_ways`: the middle of what
         is seen of the picture and of its mirror image, nearer to the truth for twice the time."""
         self._ready()
+        return self._seen(frame, both_ways)
+
+    def _seen(self, frame: Image, both_ways: bool) -> Geometry:
         found = self._estimator.estimate(_checked(frame), self._share)
         if not both_ways:
             return found
@@ -98,7 +103,32 @@ class Relighter:
         there and whether anybody is are smoothed from frame to frame, as `run` does. `time`: the frame's, in
         seconds, rising; `restart` comes before another clip; `both_ways` as in `geometry`. Raises as
         `relight`."""
-        found = self.geometry(frame, both_ways)
+        return self._lit(frame, time, self.geometry(frame, both_ways))
+
+    def clip(
+        self, frames: Iterable[Frame], both_ways: bool = False
+    ) -> Generator[tuple[Frame, Image, Geometry]]:
+        """Every frame of one clip, as it is, relit, and its geometry, as `follow` does it: the next frame is
+        read and looked at in a thread while light falls on this one, so `frames` is gone through there. Until
+        it is at its end or closed nothing else may be asked of this Relighter. Raises as `relight`, and what
+        `frames` raises."""
+        self._ready()
+        self.restart()
+        self._on_the_way = True
+
+        def seen(stopping: threading.Event) -> Iterator[tuple[Frame, Geometry]]:
+            for frame in frames:
+                yield frame, self._seen(frame.image, both_ways)
+
+        try:
+            with Ahead("geometry", seen) as ahead:
+                while not ahead.ended:
+                    if (found := ahead.take(0.4)) is not None:
+                        yield found[0], *self._lit(found[0].image, found[0].time, found[1])
+        finally:
+            self._on_the_way = False
+
+    def _lit(self, frame: Image, time: float, found: Geometry) -> tuple[Image, Geometry]:
         self._geometry, steady = temporal.step(self._geometry, found, self._smoothing)
         self._there = step(self._there, present.fit(steady), time)
         self._somebody = presence.step(self._somebody, presence.seen(steady), time)
@@ -114,6 +144,8 @@ class Relighter:
     def _ready(self) -> None:
         if not self._open:
             raise LiveRelightError("Relighter", "a call after close()", "one that is open")
+        if self._on_the_way:
+            raise LiveRelightError("Relighter", "a call during clip()", "one after its end")
         if threading.get_ident() != self._thread:
             todo = "make one in the thread that uses it"
             raise LiveRelightError("Relighter", "a call from another thread", "the one that made it", todo)

@@ -1,7 +1,7 @@
 """The first half of the pipeline: frame -> geometry -> steady geometry, and the light that is there.
 
 It remembers from frame to frame, so frames go through one after the other. Where it may, it does so in a
-thread of its own (`Ahead`): the next frame's geometry is worked out while light falls on this one, and a
+thread of its own (`ahead`): the next frame's geometry is worked out while light falls on this one, and a
 processor's cores have no gaps.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol
@@ -20,14 +20,10 @@ from .core.frames import Frame, Geometry
 from .core.look import Look
 from .core.present import Present
 from .core.stages import Estimator
-from .threads import Latest, Worker
+from .threads import Ahead
 
 LOOK_EVERY = 16
 """Frames from one fit of the light that is there to the next; what follows it moves in every frame."""
-
-
-HANGS = 60.0
-"""Seconds after which an estimator is taken to hang: the longest that a first frame compiles."""
 
 
 class Supply(Protocol):
@@ -139,55 +135,18 @@ class InTurn:
         pass
 
 
-class Ahead:
-    """As InTurn, in a thread of its own that is one frame ahead and no more. `limit`: frames that it takes
-    from the supply at most."""
+def ahead(eyes: Eyes, supply: Supply, limit: int | None) -> Ahead[Seen]:
+    """As InTurn, in a thread of its own. `limit`: frames that it takes from the supply at most."""
 
-    def __init__(self, eyes: Eyes, supply: Supply, limit: int | None) -> None:
-        self._eyes, self._supply, self._limit = eyes, supply, limit
-        self._slot: Latest[Seen] = Latest()
-        self._ended = False
-        self._worker = Worker("geometry", self._body).start()
-
-    def _body(self, stopping: threading.Event) -> None:
+    def seen(stopping: threading.Event) -> Iterator[Seen]:
         taken = 0
-        try:
-            while not stopping.is_set() and (self._limit is None or taken < self._limit):
-                frame = self._supply.take(0.1)
-                self._supply.check()
-                if frame is None:
-                    if self._supply.ended:
-                        return
-                    continue
+        while not stopping.is_set() and (limit is None or taken < limit):
+            frame = supply.take(0.1)
+            supply.check()
+            if frame is not None:
                 taken += 1
-                self._slot.put(self._eyes.see(frame))
-                # The next one once light falls on this one: a frame that waited longer would be an old one.
-                while not stopping.is_set() and not self._slot.wait_taken(0.1):
-                    pass
-        finally:
-            self._slot.close()
+                yield eyes.see(frame)
+            elif supply.ended:
+                return
 
-    @property
-    def ended(self) -> bool:
-        return self._ended
-
-    def take(self, timeout: float) -> Seen | None:
-        """As InTurn.take."""
-        seen = self._slot.take(timeout)
-        if seen is None and self._slot.closed:
-            seen = self._slot.take(0)  # it may have been put just before the closing
-            if seen is None:
-                self._worker.join()
-                self._worker.check()
-                self._ended = True
-        return seen
-
-    def __enter__(self) -> Ahead:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Whoever comes next closes the estimator, which is not to be at work then. What hangs for good is
-        # ended by a second Ctrl-C, as it is where frames go in turn.
-        self._worker.join(HANGS)
+    return Ahead("geometry", seen)

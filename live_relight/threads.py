@@ -1,10 +1,12 @@
-"""Two small tools for the edges: the newest value wins, and a thread that never dies silently."""
+"""Small tools for the edges: the newest value wins, a thread that never dies silently, one that works
+ahead."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -87,3 +89,55 @@ class Worker:
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return not self._thread.is_alive()
+
+
+class Ahead(Generic[T]):
+    """What an iterator gives, made in a thread of its own that is one ahead and no more: `make` begins on the
+    next value when this one is taken. `make` is handed the event that asks it to stop."""
+
+    HANGS = 60.0
+    """Seconds after which what is being made is taken to hang: the longest that a first frame compiles."""
+
+    def __init__(self, name: str, make: Callable[[threading.Event], Iterator[T]]) -> None:
+        self._make = make
+        self._slot: Latest[T] = Latest()
+        self._ended = False
+        self._worker = Worker(name, self._body).start()
+
+    def _body(self, stopping: threading.Event) -> None:
+        try:
+            for value in self._make(stopping):
+                self._slot.put(value)
+                while not stopping.is_set() and not self._slot.wait_taken(0.1):
+                    pass
+                if stopping.is_set():
+                    return
+        finally:
+            self._slot.close()
+
+    @property
+    def ended(self) -> bool:
+        """True once everything has been taken."""
+        return self._ended
+
+    def take(self, timeout: float | None = None) -> T | None:
+        """The next value; None: nothing came within `timeout` seconds, or there is no more (`ended`). Raises
+        what `make` raised."""
+        value = self._slot.take(timeout)
+        if value is None and self._slot.closed:
+            value = self._slot.take(0)  # it may have been put just before the closing
+            if value is None:
+                self._worker.join()
+                self._worker.check()
+                self._ended = True
+        return value
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What it works with is closed next, and is not to be at work then. What hangs for good is ended by a
+        # second Ctrl-C.
+        self._worker.join(self.HANGS)

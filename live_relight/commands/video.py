@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,17 +46,26 @@ def video(source: Path, target: Path, settings: Settings, frames: int | None, ma
         total = min(frames or sys.maxsize, clip.frame_count or sys.maxsize)
         bar = tqdm(total=total if total < sys.maxsize else None, unit="frame", dynamic_ncols=True)
         stack.callback(bar.close)
-        done = 0
         interrupt.running = True
-        while not interrupt.stop.is_set() and (frames is None or done < frames):
-            frame = clip.read()
-            if frame is None:
-                _say_trouble(clip)
-                break
-            _one(frame, relighter, sink, maps / f"{done:06d}" if maps else None)
-            done += 1
-            bar.update()
+        with closing(relighter.clip(_read(clip, frames), both_ways=True)) as made:
+            for done, (frame, image, steady) in enumerate(made):
+                if interrupt.stop.is_set():
+                    break
+                sink.send(replace(frame, image=image))
+                if maps is not None:
+                    write_maps(maps / f"{done:06d}", frame.image, steady, relighter.look)
+                bar.update()
+        if not interrupt.arrived:
+            _say_trouble(clip)
         return STOPPED if interrupt.arrived else 0
+
+
+def _read(clip: VideoSource, frames: int | None) -> Iterator[Frame]:
+    """The clip's first `frames`, or all."""
+    done = 0
+    while (frames is None or done < frames) and (frame := clip.read()) is not None:
+        yield frame
+        done += 1
 
 
 def _say_trouble(clip: VideoSource) -> None:
@@ -81,10 +91,3 @@ def _check_input(source: Path) -> None:
     if found != "a file":
         todo = "`photo` relights pictures" if found in ("a picture", "a folder") else ""
         raise SourceError(f"{source}", found or "no such file", "a video file", todo)
-
-
-def _one(frame: Frame, relighter: Relighter, sink: FileSink, maps: Path | None) -> None:
-    image, steady = relighter.follow(frame.image, frame.time, both_ways=True)
-    sink.send(replace(frame, image=image))
-    if maps is not None:
-        write_maps(maps, frame.image, steady, relighter.look)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,8 @@ import pytest
 
 from live_relight import relighter as door
 from live_relight.cli import build_parser, main, settings_of
-from live_relight.core.frames import Geometry
+from live_relight.core.errors import LiveRelightError
+from live_relight.core.frames import Frame, Geometry
 from live_relight.core.present import Present
 from live_relight.core.settings import Settings
 from live_relight.relighter import Relighter
@@ -74,6 +77,51 @@ def test_geometry_is_steadied_and_forgotten(ball: np.ndarray) -> None:
         relighter.restart()
         first = relighter.follow(ball, 0.0)[1].depth[on]
         assert (first - steady[-1]).std() > 0.6 * np.diff(raw, axis=0).std()
+
+
+def frames(count: int) -> list[Frame]:
+    """Pictures of one clip, that move."""
+    rng = np.random.default_rng(1)
+    wall = rng.integers(40, 200, (96, 128, 3)).astype(np.uint8)
+    return [Frame(np.ascontiguousarray(np.roll(wall, 3 * k, 1)), k / 30, k) for k in range(count)]
+
+
+def test_a_clip_is_what_follow_makes_of_its_frames() -> None:
+    clip = frames(8)
+    with Relighter(Settings(engine="onnx:fast", preset="auto")) as relighter:
+        relighter.follow(clip[3].image, 0.0)  # of another clip: forgotten
+        made = list(relighter.clip(clip, both_ways=True))
+        relighter.restart()
+        plain = [relighter.follow(frame.image, frame.time, both_ways=True) for frame in clip]
+    assert [frame for frame, _, _ in made] == clip
+    for (_, image, geometry), (lit, steady) in zip(made, plain, strict=True):
+        np.testing.assert_array_equal(image, lit)
+        np.testing.assert_array_equal(geometry.depth, steady.depth)
+
+
+def test_what_ends_a_clip_early_leaves_nothing_at_work() -> None:
+    clip, before = frames(9), {thread.name for thread in threading.enumerate()}
+
+    def broken() -> Iterator[Frame]:
+        yield from clip[:3]
+        raise LiveRelightError("clip", "a frame that does not decode")
+
+    with Relighter(Settings(engine="analytic")) as relighter:
+        with pytest.raises(LiveRelightError, match="does not decode"):
+            list(relighter.clip(broken()))
+        made = relighter.clip(clip)
+        assert next(made)[0] is clip[0]
+        for call in (relighter.geometry, relighter.relight):
+            with pytest.raises(LiveRelightError, match=r"during clip\(\)"):
+                call(clip[0].image)
+        made.close()
+        relighter.relight(clip[0].image)
+        wrong = [clip[0], Frame(np.zeros((4, 4), np.uint8), 0.1, 1)]
+        with pytest.raises(LiveRelightError, match="a NumPy array"):
+            list(relighter.clip(wrong))
+        assert len(list(relighter.clip(clip))) == 9
+        assert {thread.name for thread in threading.enumerate()} - before <= {"guided_0"}
+        assert "geometry" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_what_is_left_out_is_said(
