@@ -179,6 +179,8 @@ class Pipeline:
         if interval <= 0:
             return
         rungs: tuple[str, ...] = governor.RUNGS
+        if not self._shader.halves and self.quality != "coarse":
+            rungs = tuple(rung for rung in rungs if rung != "coarse")
         if self._open_to_learn:
             rungs = (*rungs, governor.LEARNED)
         elif self.quality == governor.LEARNED:

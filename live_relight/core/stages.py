@@ -83,6 +83,11 @@ class Shader(Protocol):
     coarsens: bool
     """True where a light map that is not `fine` is smaller."""
 
+    @property
+    def halves(self) -> bool:
+        """True where `fine` False makes pictures like the last one coarser at all."""
+        ...
+
     def shade(
         self,
         image: Image,

@@ -111,6 +111,11 @@ class OpenGLShader:
         why = "OpenGL runs on the processor" if self.software else "not asked for"
         return ToLight(CPU, {}, {INTEROP: why, UPLOAD: why})
 
+    @property
+    def halves(self) -> bool:
+        """As Shader's."""
+        return self._passes.worth
+
     def _no_interop(self) -> str:
         """Why there can be no CUDA in this context; '' where it is worth trying. Not every other vendor's
         driver takes CUDA's question well."""

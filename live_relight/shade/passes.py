@@ -49,6 +49,8 @@ class Passes:
         self.targets: dict[str, Any] = {}
         self.refined: Textures = {}
         self.sizes = Sizes((0, 0), (0, 0), (0, 0), (0, 0))
+        self.worth = True
+        """Whether half of the picture's size is no coarser than the geometry."""
 
     def fit(self, size: Size, shape: Size, fine: bool) -> None:
         """Makes the targets for a picture of `size` and geometry of `shape`, unless they are there.
@@ -59,6 +61,7 @@ class Passes:
         half = size[0] // 2, size[1] // 2
         # Not where a side is odd: the edge could not be worked out again at full size.
         worth = half[0] >= shape[0] and half[1] >= shape[1] and not (size[0] % 2 or size[1] % 2)
+        self.worth = worth
         if self._on_grid:
             sizes = Sizes(size, half if worth else size, shape, shape)
         else:

@@ -66,7 +66,7 @@ class Kept:
 class Plain:
     """A shader that does what it is told to."""
 
-    name, steadies, coarsens = "plain", False, False
+    name, steadies, coarsens, halves = "plain", False, False, True
 
     def __init__(self, body: Callable[[], None] = lambda: None) -> None:
         self.body, self.count = body, 0

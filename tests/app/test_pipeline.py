@@ -90,7 +90,7 @@ def test_low_is_smaller_from_the_first_frame_on() -> None:
 class Listening:
     """A shader that notes how far the light network is heard."""
 
-    name, steadies, coarsens = "listening", False, False
+    name, steadies, coarsens, halves = "listening", False, False, True
 
     def __init__(self) -> None:
         self.heard: list[float | None] = []

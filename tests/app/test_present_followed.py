@@ -21,7 +21,7 @@ FRAMES = 3 * LOOK_EVERY
 class Noted:
     """A shader that notes what light it is told of."""
 
-    name, steadies, coarsens = "noted", False, False
+    name, steadies, coarsens, halves = "noted", False, False, True
 
     def __init__(self) -> None:
         self.told: list[Present | None] = []

@@ -36,7 +36,7 @@ def save(name: str, look: Look) -> str:
 class Still:
     """A shader that changes nothing."""
 
-    name, steadies, coarsens = "still", False, False
+    name, steadies, coarsens, halves = "still", False, False, True
 
     def shade(self, image: Image, *rest: object) -> Image:
         return image

@@ -14,7 +14,7 @@ from live_relight.core import planes, reference
 from live_relight.core.frames import Geometry, Image
 from live_relight.core.light import Light
 from live_relight.core.look import Look
-from live_relight.geometry.analytic import sphere
+from live_relight.geometry.analytic import AnalyticEstimator, sphere
 from live_relight.resize import resized
 from live_relight.shade import guided
 from live_relight.shade.edges import edge, repaint
@@ -158,3 +158,17 @@ def test_edges_are_mixed_as_the_camera_mixed_them(person: float, wall: float) ->
     assert np.abs(away[0]).mean() < 2.5
     assert np.abs(away[1]).mean() > 12
     assert (away[1] > 0).all() if person < wall else (away[1] < 0).all()
+
+
+@pytest.mark.parametrize(("size", "halves"), [((640, 360), True), ((853, 480), False), ((240, 136), False)])
+def test_it_says_where_half_the_size_would_change_nothing(size: tuple[int, int], halves: bool) -> None:
+    shader = OpenGLShader(on_grid=True)
+    rng = np.random.default_rng(3)
+    image = rng.integers(30, 220, (size[1], size[0], 3)).astype(np.uint8)
+    geometry, look = AnalyticEstimator().estimate(image), Look((Light.of("key", az=60),), ambient=0.3)
+    try:
+        fine, coarse = (shader.shade(image, geometry, look, fine=fine) for fine in (True, False))
+        assert shader.halves == halves
+        assert np.array_equal(fine, coarse) != halves
+    finally:
+        shader.close()
