@@ -146,6 +146,7 @@ def run(settings: Settings, options: RunOptions) -> int:
             shader.ready_light_net()
         source = _open_source(settings, watched)
         stack.callback(source.close)
+        shader.ask_every(light_net.EVERY if source.live or watched else 1)
         say.say(f"source  {source.name}{_note(source)}")
         _check_end(settings, source, watched or options.frames is not None)
         writer = StatsWriter(options.stats)

@@ -69,6 +69,7 @@ def bench(settings: Settings, frames: int, target: Path | None, against: str | N
         stack.callback(estimator.close)
         shader = OpenGLShader(light_net=partial(light_net.live, settings.engine, size))
         stack.callback(shader.close)
+        shader.ask_every(light_net.EVERY)
         look = look_of(settings)
         if look.learned:
             shader.ready_light_net()  # which would be gone without in mid-stream

@@ -28,11 +28,11 @@ STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS, LE
 FINE = ("lean", "high", LEARNED)
 """Levels with a light map at the picture's size on a card; without one, with the person's edge at it, in
 place of half of it."""
-COST = {"low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.36}
+COST = {"low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.17}
 """What a frame takes at a level, as a share of `high` (docs/performance.md), without a card."""
 GEOMETRY = {"low": 0.55, "medium": 0.7, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
 """The same of its first half, the network."""
-LIGHT = {"low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, LEARNED: 1.55}
+LIGHT = {"low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, LEARNED: 1.65}
 """The same of its second half."""
 
 BETWEEN = ("coarse", "lean")
@@ -48,8 +48,8 @@ MEMORY = 1.0
 CALM = 0.2
 """Seconds that a frame counts for at most: one that a camera held back says little of how busy we are."""
 STILL, BOTH = 1.0, 2
-"""Seconds from which on a frame is one in which a sink blocked or the program was stopped, and how many of
-them in a row are (two are on the way where the halves go side by side)."""
+"""Seconds from which on a frame says nothing: a camera or a sink blocked, or the program was stopped; and how
+many that took so long are left out in a row (two are on the way where the halves go side by side)."""
 MOST = 2.0
 """Load that one frame counts as at most."""
 FADE = 1.0
@@ -124,6 +124,8 @@ def step(
     if changed is None:  # the first frame opens files and compiles shaders: it says nothing
         return replace(state, changed=now)
     if now < changed:  # the light network fades out: what it takes is not the level's
+        return state
+    if interval > STILL:  # the camera stood still
         return state
     if max(busy) > STILL and state.still < BOTH:
         return replace(state, still=state.still + 1)

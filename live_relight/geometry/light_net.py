@@ -38,6 +38,10 @@ NAME, LIVE = "light", "light-live"
 """For single pictures and clips, and the smaller one that keeps up with a camera."""
 
 
+EVERY = 2
+"""Frames of a camera to one in which it is asked."""
+
+
 def shipped(name: str = NAME) -> Path:
     """A light network that comes with the program."""
     return folder("engines") / "light" / f"{name}.onnx"

@@ -9,10 +9,9 @@ from contextlib import ExitStack
 import cv2
 import numpy as np
 
-from ..core import reference, shadow, told
+from ..core import reference, shadow
 from ..core.errors import ShaderError
 from ..core.frames import Geometry, Image, Map
-from ..core.lamps import Vector
 from ..core.look import Look
 from ..core.present import Present
 from ..core.projection import head_point
@@ -24,6 +23,7 @@ from .apply import Applier, behind
 from .backdrop import defocused
 from .context import create_context
 from .edges import NOWHERE, Indices, edge, repaint
+from .hearing import Hearing
 from .painter import Painter
 from .passes import Passes
 from .targets import Size
@@ -55,8 +55,6 @@ class OpenGLShader:
         learned: float = 0.0,
         light_net: Callable[[], Corrector] | None = None,
     ) -> None:
-        self._learned, self._open_light_net = learned, light_net
-        self._light_net: Corrector | None = None
         self._lit: tuple[list[Box], float] = [], 1.0
         self._stack, self._closed = ExitStack(), False
         self._ctx = create_context()
@@ -71,6 +69,7 @@ class OpenGLShader:
         self._ways: Ways | None = None
         self._painter = Painter(self._ctx)
         self._passes = Passes(self._ctx, self._painter, self.on_grid)
+        self._hearing = Hearing(self._passes, learned, light_net)
         if refine != "cpu" and not self.on_grid:
             own, measured = (lambda name: self._passes.targets[name]), refine == "measured"
             self._ways = Ways(self._ctx, self._write_geometry, own, self._no_interop(), measured)
@@ -116,6 +115,10 @@ class OpenGLShader:
         """As Shader's."""
         return self._passes.worth
 
+    def ask_every(self, frames: int) -> None:
+        """The light network is asked in one of so many frames: hearing.py."""
+        self._hearing.every = frames
+
     def _no_interop(self) -> str:
         """Why there can be no CUDA in this context; '' where it is worth trying. Not every other vendor's
         driver takes CUDA's question well."""
@@ -152,6 +155,7 @@ class OpenGLShader:
         self._lit = light if here else [], look.ambient
         out = np.empty(image.shape, np.uint8)
         if not here:
+            self._hearing.forget()
             behind(image, [(0, 0, *size)], look, out)
             return out
         self._passes.write_picture(small, around(here))
@@ -160,7 +164,7 @@ class OpenGLShader:
             self._passes.draw_light(light, some, head, steps, present or Present(), mapped, onto)
 
         self._passes.draw_surface(light)
-        if not self._ask_light_net(light, geometry, look, head, size, draw):
+        if not self._hearing.draw(light, geometry, look, head, size, draw):
             draw(look)
         self._passes.draw_gain(here, look)
         if self.on_grid:
@@ -181,8 +185,7 @@ class OpenGLShader:
         if self._ways is not None:
             with self._ctx:
                 self._ways.close()
-        if self._light_net is not None:
-            self._light_net.close()
+        self._hearing.close()
         self._passes.forget()
         self._stack.close()
 
@@ -192,37 +195,9 @@ class OpenGLShader:
         with self._ctx:
             return self._passes.factors(*self._lit)
 
-    def _ask_light_net(
-        self,
-        boxes: list[Box],
-        geometry: Geometry,
-        look: Look,
-        head: Vector,
-        size: Size,
-        draw: Callable[[Look, str], None],
-    ) -> bool:
-        """Draws the light map as the light network has it, where that is wanted; False: nothing is drawn.
-        `draw`: draws that of some of the lights onto a target."""
-        strength = self._learned if look.learned is None else look.learned
-        some = told.heard(look) if strength and self._open_light_net else None
-        if some is None:
-            return False
-        net = self.ready_light_net()
-        assert net is not None
-        self._passes.fit_learned(net.size(size), look.ambient)
-        draw(some, "hearing")
-        small, others = self._passes.heard(), told.others(look)
-        if others is not None:
-            draw(others, "passing")  # a card does that while the processor asks
-        said = net.stops(small, geometry, some, head, size)
-        self._passes.draw_learned(boxes, said, strength, others is not None)
-        return True
-
     def ready_light_net(self) -> Corrector | None:
         """Opens it, so that no frame waits for it; None where there is none. Raises EstimatorError."""
-        if self._light_net is None and self._open_light_net is not None:
-            self._light_net = self._open_light_net()
-        return self._light_net
+        return self._hearing.ready()
 
     def _write_geometry(self, geometry: Geometry) -> Map:
         """Makes it ready and uploads it; returns the matte's plane."""

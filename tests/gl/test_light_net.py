@@ -226,6 +226,42 @@ def test_light_is_only_asked_of_what_was_drawn(shader, tmp_path, on_grid):
     np.testing.assert_allclose(used.light_map()[..., 3], LOOK.ambient, atol=1e-3)
 
 
+@pytest.mark.parametrize("on_grid", [True, False])
+def test_a_camera_s_frames_go_by_its_word_in_turns(on_grid, tmp_path):
+    image, geometry = scene()
+    net, asked = LightNet(network(tmp_path / "n.onnx", 0.7, 0.2)), []
+    real = net.stops
+
+    def stops(*args):
+        asked.append(len(asked))
+        return real(*args)
+
+    net.stops = stops
+    shader = OpenGLShader(on_grid=on_grid, learned=1.0, light_net=lambda: net)
+    nobody = replace(geometry, alpha=np.zeros_like(geometry.alpha))
+    other = Look((Light.of("key", az=-60), Light.of("point")), ambient=0.5)
+
+    def count(look=LOOK, seen=geometry, picture=image):
+        before = len(asked)
+        made.append(shader.shade(picture, seen, look))
+        return len(asked) - before
+
+    made: list[Image] = []
+    try:
+        assert [count() for _ in range(4)] == [1, 1, 1, 1]
+        shader.ask_every(2)
+        assert [count() for _ in range(6)] == [0, 1, 0, 1, 0, 1]
+        assert all((one == made[0]).all() for one in made)  # nothing has moved
+        assert [count(other), count(other), count()] == [1, 0, 1]  # it knows nothing of other lights
+        assert [count(seen=nobody), count(), count()] == [0, 1, 0]
+        assert [count(replace(LOOK, learned=0.0)), count(), count()] == [0, 1, 0]
+        wide = np.ascontiguousarray(image[:32])
+        short = replace(sphere((96, 32)), guide=wide)
+        assert [count(seen=short, picture=wide), count()] == [1, 1]  # another picture's size
+    finally:
+        shader.close()
+
+
 def test_a_file_that_is_no_network_is_told_in_one_line(tmp_path):
     (tmp_path / "n.onnx").write_bytes(b"nothing")
     with pytest.raises(EstimatorError, match=r"n\.onnx"):
