@@ -146,7 +146,6 @@ def run(settings: Settings, options: RunOptions) -> int:
             shader.ready_light_net()
         source = _open_source(settings, watched)
         stack.callback(source.close)
-        shader.ask_every(light_net.EVERY if source.live or watched else 1)
         say.say(f"source  {source.name}{_note(source)}")
         _check_end(settings, source, watched or options.frames is not None)
         writer = StatsWriter(options.stats)
@@ -159,13 +158,14 @@ def run(settings: Settings, options: RunOptions) -> int:
         learns = governed and _learns(shader, say)
         heard = learns or bool(settings.learned)
         _rehearse(shader, estimator, controls.look(), source.size, settings.quality, heard, say)
+        shader.ask_every(light_net.EVERY if source.live or watched else 1)
         grabber = Grabber(source, latest_only=source.live or watched)  # which plays from now on
         stack.callback(grabber.close)
         pipeline = Pipeline(
             estimator, shader, sinks, controls.look, settings.smoothing, settings.quality, learns,
             settings.learned,
         )  # fmt: skip
-        controls.arranged = lambda: pipeline.arranged
+        controls.there = lambda: pipeline.there
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         problems = Problems(pipeline, writer, say.say)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .core import governor, presence, temporal, told
-from .core.arrange import arrange
+from .core.arrange import PresentState, arrange
 from .core.errors import EstimatorError, SinkError
 from .core.frames import Frame, Image
 from .core.look import Look
@@ -48,8 +48,8 @@ class Pipeline:
         self._learned = learned
         self._last: Frame | None = None
         self.stats = Stats()
-        self.arranged: tuple[Look, Look] | None = None
-        """The last look that light was drawn by, and what `auto` made of it."""
+        self.there: PresentState | None = None
+        """The light that is there, as the last frame had it that light was drawn on."""
         self.lost: list[SinkError] = []
         """What the sinks that were lost on the way died of."""
         self.notes: list[str] = []
@@ -102,9 +102,8 @@ class Pipeline:
         marks.update(seen.marks)
         if self._ahead:
             marks["wait"] = start - seen.ready
-        arranged = arrange(look, seen.there)
-        self.arranged = look, arranged
-        look = presence.faded(self._hearing(arranged, frame.time), seen.someone)
+        self.there = seen.there
+        look = presence.faded(arrange(self._hearing(look, frame.time), seen.there), seen.someone)
         image = self._shade(seen, look)
         marks["shade"] = time.perf_counter() - start
         return replace(frame, image=image)
@@ -174,6 +173,8 @@ class Pipeline:
         """The time there is for a frame is what passes between two that the source makes, taken or not."""
         last, self._last = self._last, frame
         if not self._governed or last is None or frame.index <= last.index:
+            return
+        if self._look().untouched:  # frames that pass through say nothing of those that do not
             return
         interval = (frame.time - last.time) / (frame.index - last.index)
         if interval <= 0:

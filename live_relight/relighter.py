@@ -49,7 +49,7 @@ class Relighter:
     def __init__(self, settings: Settings | None = None, learned: float = 0.0) -> None:
         settings = settings or Settings()
         self._thread, self._open = threading.get_ident(), True
-        self._on_the_way = False
+        self._ahead: Ahead[tuple[Frame, Geometry]] | None = None
         self._smoothing = settings.smoothing
         self._geometry: temporal.TemporalState | None = None
         self._there, self._somebody = PresentState(), presence.PresenceState()
@@ -109,24 +109,28 @@ class Relighter:
         self, frames: Iterable[Frame], both_ways: bool = False
     ) -> Generator[tuple[Frame, Image, Geometry]]:
         """Every frame of one clip, as it is, relit, and its geometry, as `follow` does it: the next frame is
-        read and looked at in a thread while light falls on this one, so `frames` is gone through there. Until
-        it is at its end or closed nothing else may be asked of this Relighter. Raises as `relight`, and what
-        `frames` raises."""
+        read and looked at in a thread while light falls on this one, so `frames` is gone through there, and
+        each has a picture of its own. Until it is at its end or closed nothing else may be asked of this
+        Relighter. Raises as `relight`, and what `frames` raises."""
         self._ready()
-        self.restart()
-        self._on_the_way = True
+        return self._clip(frames, both_ways)
 
+    def _clip(self, frames: Iterable[Frame], both_ways: bool) -> Generator[tuple[Frame, Image, Geometry]]:
         def seen(stopping: threading.Event) -> Iterator[tuple[Frame, Geometry]]:
             for frame in frames:
                 yield frame, self._seen(frame.image, both_ways)
 
+        self._ready()
+        self.restart()
         try:
-            with Ahead("geometry", seen) as ahead:
-                while not ahead.ended:
-                    if (found := ahead.take(0.4)) is not None:
+            with Ahead("geometry", seen) as self._ahead:
+                while not self._ahead.ended:
+                    found = self._ahead.take(0.4)
+                    self._ready(during=True)
+                    if found is not None:
                         yield found[0], *self._lit(found[0].image, found[0].time, found[1])
         finally:
-            self._on_the_way = False
+            self._ahead = None
 
     def _lit(self, frame: Image, time: float, found: Geometry) -> tuple[Image, Geometry]:
         self._geometry, steady = temporal.step(self._geometry, found, self._smoothing)
@@ -141,10 +145,11 @@ class Relighter:
         self._geometry, self._there = None, PresentState()
         self._somebody = presence.PresenceState()
 
-    def _ready(self) -> None:
+    def _ready(self, during: bool = False) -> None:
+        """`during`: the call is a clip's own."""
         if not self._open:
             raise LiveRelightError("Relighter", "a call after close()", "one that is open")
-        if self._on_the_way:
+        if self._ahead is not None and not during:
             raise LiveRelightError("Relighter", "a call during clip()", "one after its end")
         if threading.get_ident() != self._thread:
             todo = "make one in the thread that uses it"
@@ -152,6 +157,8 @@ class Relighter:
 
     def close(self) -> None:
         self._open = False
+        if self._ahead is not None:  # a clip that nobody went through to its end
+            self._ahead.close()
         self._shader.close()
         self._estimator.close()
 

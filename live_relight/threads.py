@@ -3,6 +3,7 @@ ahead."""
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -103,6 +104,8 @@ class Ahead(Generic[T]):
         self._slot: Latest[T] = Latest()
         self._ended = False
         self._worker = Worker(name, self._body).start()
+        # A daemon that is at work in a library when the program ends takes it down.
+        atexit.register(self.close)
 
     def _body(self, stopping: threading.Event) -> None:
         try:
@@ -132,12 +135,16 @@ class Ahead(Generic[T]):
                 self._ended = True
         return value
 
+    def close(self) -> None:
+        """Waits for what is being made: what it is made with is closed next. What hangs for good is ended by
+        a second Ctrl-C. May be called twice."""
+        self._worker.join(self.HANGS)
+        atexit.unregister(self.close)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What it works with is closed next, and is not to be at work then. What hangs for good is ended by a
-        # second Ctrl-C.
-        self._worker.join(self.HANGS)
+        self.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .. import environments
+from ..core.arrange import PresentState, arrange
 from ..core.look import Look
 from ..presets import find, load, save
 from .keymap import ControlState, press
@@ -22,18 +23,18 @@ class Controls:
         self._lock = threading.Lock()
         self._base, self._preset = look, preset
         self._state = ControlState(look, preset)
-        self.arranged: Callable[[], tuple[Look, Look] | None] = lambda: None
-        """Gives the last look that was drawn, and what `auto` made of it."""
+        self.there: Callable[[], PresentState | None] = lambda: None
+        """Gives the light that is there, as the last frame had it: what `auto` goes by."""
 
     @property
     def state(self) -> ControlState:
         return self._state
 
     def now(self) -> ControlState:
-        """The state with what `auto` has made of it, where that has been drawn."""
-        state, drawn = self._state, self.arranged()
-        known = drawn is not None and drawn[0] is state.look
-        return replace(state, arranged=drawn[1] if drawn and known else None)
+        """The state with what `auto` makes of it, where that can be told."""
+        state, there = self._state, self.there()
+        known = there is not None and state.look.auto
+        return replace(state, arranged=arrange(state.look, there) if there and known else None)
 
     def look(self) -> Look:
         return self._state.shown

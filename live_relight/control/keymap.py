@@ -113,7 +113,7 @@ def _number(state: ControlState, name: str, delta: float) -> ControlState:
     """A number of the look, moved and held within its limits."""
     low, most, _ = NUMBERS[name]
     now = getattr(state.look, name)
-    start = {"background": state.look.backdrop, "delight": 0.0}.get(name, 0.0) if now is None else now
+    start = {"background": state.actual.backdrop, "delight": 0.0}.get(name, 0.0) if now is None else now
     value = round(min(max(start + delta, low), most), 4)
     message = f"{name.replace('_', ' ')} {value:.2f}"
     changes: dict[str, Any] = {name: value}

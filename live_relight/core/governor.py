@@ -47,9 +47,10 @@ MEMORY = 1.0
 """Seconds over which load is averaged."""
 CALM = 0.2
 """Seconds that a frame counts for at most: one that a camera held back says little of how busy we are."""
-STILL, BOTH = 1.0, 2
-"""Seconds from which on a frame says nothing: a camera or a sink blocked, or the program was stopped; and how
-many that took so long are left out in a row (two are on the way where the halves go side by side)."""
+STILL, BOTH, CALMED = 1.0, 2, 20.0
+"""Seconds from which on a frame says nothing: a camera or a sink blocked, or the program was stopped; how
+many that took so long are left out (two are on the way where the halves go side by side) in how many
+seconds."""
 MOST = 2.0
 """Load that one frame counts as at most."""
 FADE = 1.0
@@ -107,7 +108,9 @@ class GovernorState:
     before: Busy = IDLE
     """Loads when it climbed to LEARNED."""
     still: int = 0
-    """Frames of STILL in a row."""
+    """Frames of STILL since `stood`."""
+    stood: float | None = None
+    """When such a frame came after CALMED without one."""
 
     @property
     def load(self) -> float:
@@ -127,9 +130,12 @@ def step(
         return state
     if interval > STILL:  # the camera stood still
         return state
-    if max(busy) > STILL and state.still < BOTH:
-        return replace(state, still=state.still + 1)
-    state = replace(state, still=0, loads=_averaged(state.loads, busy, interval))
+    if max(busy) > STILL:
+        if state.stood is None or now - state.stood > CALMED:
+            return replace(state, still=1, stood=now)
+        if state.still < BOTH:
+            return replace(state, still=state.still + 1)
+    state = replace(state, loads=_averaged(state.loads, busy, interval))
     load = state.load
     rested, index = now - changed, rungs.index(state.level)
     if load > FULL and index > 0 and rested > SETTLE:

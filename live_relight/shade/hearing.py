@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,9 +25,13 @@ class Word(NamedTuple):
     """Corrector.stops."""
     frames: int = 0
     """That have gone by it."""
+    time: float = 0.0
+    """When, on time.monotonic's clock."""
 
 
 NOTHING = Word()
+HOLDS = 0.25
+"""Seconds that a word is good for."""
 
 
 class Hearing:
@@ -78,13 +83,14 @@ class Hearing:
         of = net.size(size), tuple(light.kind for light in some.lights)
         self._passes.fit_learned(of[0], look.ambient)
         draw(some, "hearing")
-        last = self._word
-        again = last.said if last.of == of and last.frames < self.every else None
+        last, now = self._word, time.monotonic()
+        good = last.of == of and last.frames < self.every and now - last.time < HOLDS
+        again = last.said if good else None
         small = self._passes.heard() if again is None else None
         if others is not None:
             draw(others, "passing")  # a card does that while the processor asks
         said = net.stops(small, geometry, some, head, size) if small is not None else again
         assert said is not None
-        self._word = Word(of, said, last.frames + 1 if small is None else 1)
+        self._word = last._replace(frames=last.frames + 1) if small is None else Word(of, said, 1, now)
         self._passes.draw_learned(boxes, said, strength, others is not None)
         return True

@@ -116,8 +116,9 @@ class OpenGLShader:
         return self._passes.worth
 
     def ask_every(self, frames: int) -> None:
-        """The light network is asked in one of so many frames: hearing.py."""
+        """From now on the light network is asked in one of so many frames: hearing.py."""
         self._hearing.every = frames
+        self._hearing.forget()
 
     def _no_interop(self) -> str:
         """Why there can be no CUDA in this context; '' where it is worth trying. Not every other vendor's

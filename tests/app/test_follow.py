@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -122,6 +125,44 @@ def test_what_ends_a_clip_early_leaves_nothing_at_work() -> None:
         assert len(list(relighter.clip(clip))) == 9
         assert {thread.name for thread in threading.enumerate()} - before <= {"guided_0"}
         assert "geometry" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("end", ["sys.exit(3)", "pass", "raise RuntimeError('mine')"])
+@pytest.mark.parametrize("within", [True, False])
+def test_a_program_that_leaves_a_clip_unfinished_ends_as_it_wants(end: str, within: bool) -> None:
+    """Its thread is at work in a library then."""
+    script = f"""
+import sys, numpy as np
+from live_relight.core.frames import Frame
+from live_relight import Relighter, Settings
+frames = [Frame(np.full((270, 480, 3), 90, np.uint8), k / 30, k) for k in range(50)]
+def use(relighter):
+    made = relighter.clip(frames, both_ways=True)
+    next(made)
+    next(made)
+    globals()["kept"] = made
+    {end}
+if {within}:
+    with Relighter(Settings(engine="onnx:fast")) as relighter:
+        use(relighter)
+else:
+    use(Relighter(Settings(engine="onnx:fast")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == {"p": 0, "s": 3, "r": 1}[end[0]], done.stderr
+    assert "terminate called" not in done.stderr
+    assert ("RuntimeError: mine" in done.stderr) == (end[0] == "r")
+
+
+def test_a_clip_is_for_the_thread_that_made_the_relighter() -> None:
+    with Relighter(Settings(engine="analytic")) as relighter:
+        made = relighter.clip(frames(5))
+        next(made)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(LiveRelightError, match="from another thread"):
+            pool.submit(next, made).result()
+        relighter.relight(frames(1)[0].image)
+    with pytest.raises(LiveRelightError, match="after close"):
+        relighter.clip(frames(2))
 
 
 def test_what_is_left_out_is_said(

@@ -155,3 +155,18 @@ def test_what_was_asked_for_holds_whatever_a_preset_says(wanted: float) -> None:
     pipeline.run(Ticking(), live=True, limit=len(looks), stop=threading.Event(), tick=lambda stats: None)
     assert shader.heard == [wanted] * len(looks)
     assert pipeline.stats.quality == ("learned" if wanted else "high")
+
+
+def test_frames_that_pass_through_are_not_governed() -> None:
+    """Before and after is compared without the quality going up, or the light network coming and going."""
+    shown, pipeline = [Look((Light.of("key"),), ambient=0.5)], None
+    pipeline = Pipeline(AnalyticEstimator(), Listening(), [], lambda: shown[0], Smoothing(), "auto")
+    pipeline._governor = governor.GovernorState("low", changed=0.0, patience=0.0)
+    for k, look in enumerate((shown[0], Look(), shown[0])):
+        shown[0] = look
+        before = pipeline._governor
+        supply = Ticking()
+        supply._next = 10 * k
+        limit = pipeline.stats.frames_out + 9
+        pipeline.run(supply, live=True, limit=limit, stop=threading.Event(), tick=lambda stats: None)
+        assert (pipeline._governor == before) == look.untouched

@@ -12,10 +12,12 @@ from live_relight import presets
 from live_relight.control.controls import Controls
 from live_relight.control.keymap import ACTIONS, HELP, ControlState, press, status_line
 from live_relight.control.terminal import decode, split_unfinished
+from live_relight.core.arrange import PresentState, arrange
 from live_relight.core.errors import LiveRelightError
 from live_relight.core.frames import Frame, Image
 from live_relight.core.light import KINDS, Light
 from live_relight.core.look import Look
+from live_relight.core.present import Present
 from live_relight.core.settings import Settings
 from live_relight.core.temporal import Smoothing
 from live_relight.geometry.analytic import AnalyticEstimator
@@ -292,23 +294,32 @@ def test_the_hand_goes_on_from_what_auto_made() -> None:
     assert by_hand.actual is by_hand.look
 
 
-def test_what_auto_made_of_another_look_does_not_count() -> None:
-    look = replace(load("studio"), auto=True)
-    controls = Controls(look, "studio")
+def test_keys_one_after_the_other_go_on_from_what_auto_makes() -> None:
+    """Also where no frame was drawn between them."""
+    look = presets.load("auto").look
+    controls = Controls(look, "auto")
     assert controls.now().arranged is None
-    drawn = replace(look, ambient=0.9)
-    controls.arranged = lambda: (look, drawn)
-    assert controls.now().actual is drawn
-    controls.press("p")
+    there = PresentState(Present((1.0, -1.0, *[0.0] * 7), 0.05, 0.1, 1.0), 0.0, -1.0)
+    controls.there = lambda: there
+    drawn = arrange(look, there)
+    assert drawn.lights[0].az < 0 < look.lights[0].az
+    assert controls.now().actual == drawn
+    darker = controls.press("g").look
+    assert darker.auto
+    assert darker.background == pytest.approx(drawn.backdrop - 0.05)
+    controls.press("d")
+    moved = controls.press("right").look
+    assert moved.lights[0].az == drawn.lights[0].az + 5
+    assert moved.lights[0].power == pytest.approx(drawn.lights[0].power, rel=0.2)
+    assert (moved.ambient, moved.background) == (drawn.ambient, darker.background)
     assert controls.now().arranged is None
-    assert controls.press("a").look.ambient != pytest.approx(0.85)
 
 
 def test_a_key_under_auto_goes_on_from_the_last_frame() -> None:
     look = presets.load("auto").look
     controls, found = Controls(look, "auto"), AnalyticEstimator()
     pipeline = Pipeline(found, Still(), [], controls.look, Smoothing())
-    controls.arranged = lambda: pipeline.arranged
+    controls.there = lambda: pipeline.there
     pipeline.process(Frame(np.full((120, 160, 3), 25, np.uint8), 0.1, 1), {})
     drawn = controls.now().actual
     assert drawn.ambient != look.ambient

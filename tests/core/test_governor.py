@@ -191,6 +191,16 @@ def test_frames_of_seconds_one_after_the_other_are_a_slow_machine() -> None:
     assert state.level == "low"
 
 
+@pytest.mark.parametrize("pattern", [(1.1, 0.02), (1.05, 1.05, 0.02)])
+def test_frames_of_seconds_between_short_ones_are_a_slow_machine_too(pattern: tuple[float, ...]) -> None:
+    state, now = GovernorState(), 0.0
+    for k in range(60):
+        busy = pattern[k % len(pattern)]
+        now += max(busy, INTERVAL)
+        state = step(state, now, Busy(busy), INTERVAL)
+    assert state.level == "low"
+
+
 def hearing(load: Callable[[float], float], network: float, seconds: float) -> list[tuple[float, str]]:
     """(time, level) of every frame of a machine on which `high` takes load(time) of the time there is and the
     light network `network` more, as far as it is heard."""
