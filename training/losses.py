@@ -214,14 +214,14 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     return total, {k: v.detach() for k, v in terms.items()}
 
 
-def teacher_loss(raw: Tensor, told: Tensor, truth: dict[str, Tensor]) -> Tensor:
+def teacher_loss(raw: Tensor, told: Tensor, truth: dict[str, Tensor], matte: float = 1.0) -> Tensor:
     """How far `GeometryNet.raw` [B,5 or 7,H,W] is from what another network says of the same picture
     (`told`): normals and log-depth where the mask is, the matte everywhere. What the other cannot see either
-    is no aim then, which a small network has no room for."""
+    is no aim then, which a small network has no room for. `matte`: how much the matte's part counts."""
     from training.model import split_normal
 
     mask = truth["mask"]
     normal = angle_loss(split_normal(raw), split_normal(told), truth["weight"])
     depth = masked_mean(remove_mean(raw[:, 3:4] - told[:, 3:4], mask, 0.0).abs(), mask)
     alpha = (torch.sigmoid(raw[:, 4:5]) - torch.sigmoid(told[:, 4:5])).abs().mean()
-    return normal + 2.0 * depth + 2.0 * alpha
+    return normal + 2.0 * depth + 2.0 * matte * alpha

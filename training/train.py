@@ -44,7 +44,7 @@ class TrainConfig:
     saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a card the data is
     kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
     `times` as large as schedule.PHASES says. `teacher`: a checkpoint whose word is learned too, by
-    `weight_teacher`.
+    `weight_teacher`, its matte by `weight_taught_matte` of that.
     """
 
     data: str
@@ -85,6 +85,7 @@ class TrainConfig:
     weight_agree: float = Weights.agree
     weight_alpha: float = Weights.alpha
     weight_teacher: float = 1.0
+    weight_taught_matte: float = 1.0
 
 
 def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
@@ -183,7 +184,8 @@ def train_at(place: Place, config: TrainConfig) -> Path:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * rate_at(share)
-            terms = train_step(model, optimizer, batch, weights, place, teacher, config.weight_teacher)
+            taught = config.weight_teacher, config.weight_taught_matte
+            terms = train_step(model, optimizer, batch, weights, place, teacher, taught)
             average(mean, model, average_at(step))
             step += 1
             bar.update(max(share - bar.n, 0.0))
@@ -220,9 +222,10 @@ def train_step(
     weights: Weights,
     place: Place,
     teacher: GeometryNet | None = None,
-    taught: float = 1.0,
+    taught: tuple[float, float] = (1.0, 1.0),
 ) -> dict[str, Tensor]:
-    """One update; returns the terms of the loss. `taught`: weight of what the `teacher` says."""
+    """One update; returns the terms of the loss. `taught`: weight of what the `teacher` says, and of its
+    matte in that."""
     batch = to_device(batch, place)
     image = batch["image"].contiguous(memory_format=torch.channels_last)
     with torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
@@ -231,7 +234,7 @@ def train_step(
     if teacher is not None:
         with torch.no_grad(), torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
             told = teacher.raw(image)
-        more = taught * teacher_loss(raw.float(), told.float(), batch)
+        more = taught[0] * teacher_loss(raw.float(), told.float(), batch, taught[1])
         loss, terms = loss + more, terms | {"teacher": more.detach()}
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

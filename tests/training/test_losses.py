@@ -192,5 +192,6 @@ def test_a_teacher_is_met_where_it_says_the_same():
     outside[..., 7, 8] += torch.tensor([9.0, -9.0, 9.0, 9.0, 0.0])
     assert teacher_loss(turned, told, truth) > 1.5
     assert teacher_loss(thinner, told, truth) > 0.2
+    assert teacher_loss(thinner, told, truth, matte=0.0) == teacher_loss(told, told, truth, matte=0.0)
     assert teacher_loss(outside, told, truth) == teacher_loss(told, told, truth)
     assert torch.isfinite(teacher_loss(told, turned, truth_of(torch.zeros(2, 1, 8, 9))))
