@@ -19,6 +19,11 @@ kill "$DATA" 2>/dev/null || true
 # The shipped one went on from base.sh's `again`, of whose tensors --start takes what this form has:
 # python -m training.train --data "$WORK/train" --start "$WORK/again/last.pt" --out "$WORK/run" --minutes 45 --begin 0.3 --fast \
 #     --still 2 --heads 0.1 --weight-normal 0.5 --weight-angle 0.7 --encoder-rate 6e-4 --seed 101
+# and from there, taught shapes by `base` (its checkpoint, or `python -m training.restore engines/base.onnx ...`), and half way between (LOG.md, run f3):
+# python -m training.train --data "$WORK/train" --start "$WORK/run/last.pt" --teacher "$WORK/base.pt" --weight-taught-matte 0 --out "$WORK/taught" \
+#     --minutes 95 --begin 0.4 --fast --still 2 --heads 0.2 --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-pyramid 0.5 \
+#     --encoder-rate 8e-4 --threads 1 --seed 203
+# python -m training.blend "$WORK/run/last.pt" "$WORK/taught/last.pt" --out "$WORK/fast.pt"
 python -m training.export --checkpoint "$WORK/run/last.pt" --out "$WORK/fast.onnx" --data "$WORK/train"
 python -m training.evaluate --data "$WORK/heldout" --model "$WORK/fast.onnx" --count 240 \
     --assets "$ASSETS" --out docs/accuracy-fast.md --figures "$WORK/figures.json"
