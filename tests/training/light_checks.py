@@ -126,7 +126,7 @@ def test_a_mirrored_window_is_the_window_of_the_mirrored(shards):
     for name in ("picture", "truth", "factor", "normal", "depth", "alpha", "person"):
         mirrored[name] = raw[name].flip(-1)
     mirrored["normal"] = mirrored["normal"] * torch.tensor([-1, 1, 1], dtype=torch.int8)[:, None, None]
-    mirrored["lamps"] = raw["lamps"] * torch.tensor([-1.0, 1, 1, 1, 1])
+    mirrored["lamps"] = raw["lamps"] * torch.tensor([-1.0, 1, 1, 1, 1, 1])
     one, other = window(prepare(raw), 0, width, True), prepare(mirrored)
     for name, value in vars(one).items():
         torch.testing.assert_close(value, getattr(other, name), atol=1e-4, rtol=1e-4)
