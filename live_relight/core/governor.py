@@ -37,8 +37,8 @@ LIGHT = {"low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, 
 
 BETWEEN = ("coarse", "lean")
 """Rungs that are passed over where they would not save enough."""
-FULL, ROOM = 0.97, 0.80
-"""Load from which to step down; load that a climb may at most lead to."""
+FULL, ROOM, AMPLE = 0.97, 0.80, 0.72
+"""Load from which to step down; load that a climb may at most lead to, and one to LEARNED."""
 SETTLE = 1.5
 """Seconds after a change before another step down: what was measured before does not count."""
 PATIENCE, LONGEST = 8.0, 120.0
@@ -150,7 +150,7 @@ def step(
         return _moved(replace(state, patience=patience), rungs[index], now)
     if index + 1 < len(rungs) and rested > state.patience:
         above = rungs[index + 1]
-        if max(state.loads.at(above, state.level)) >= ROOM:
+        if max(state.loads.at(above, state.level)) >= (AMPLE if above == LEARNED else ROOM):
             return state
         if above == LEARNED:
             return _moved(replace(state, before=state.loads), above, now) if rested > state.hope else state
