@@ -10,25 +10,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import BARE, EDGE_ON, FACE, HEAD_METRES, LUMA, SKIN, Pool
-from training.synth.shards import Record
+from training.data import BARE, EDGE_ON, LUMA, SKIN, Pool, hand_of, head_of
 
 F32 = NDArray[np.float32]
 SAMPLES = 2
 """Points a pixel each way when a crop is brought to its size (`_points` is written for two): what shrinks is
 averaged, not picked."""
-
-
-def head_of(record: Record) -> tuple[float, float, float]:
-    """Column and row of the face's middle and the head's height, in pixels; height 0 where no eye and no
-    mouth is seen (as data.head_box has it)."""
-    face = FACE[record["part"]]
-    if np.count_nonzero(face) < 6:
-        return 0.0, 0.0, 0.0
-    rows, columns = np.nonzero(face)
-    far = max(float(np.median(record["depth"][face].astype(np.float32))), 0.1)
-    size = HEAD_METRES * face.shape[1] / 2 / float(record.about["tan"]) / far
-    return float(columns.mean()), float(rows.mean()), size
 
 
 class DevicePool:
@@ -48,7 +35,9 @@ class DevicePool:
         self.size, self.device = (shape[1], shape[0]), device
         count = [len(record["colour"]) for record in records]
         self.owner = torch.from_numpy(np.repeat(np.arange(len(records)), count)).to(device)
-        self.head = np.array([head_of(record) for record in records], np.float32)
+        self.head, self.hand = (
+            np.array([find(record) for record in records], np.float32) for find in (head_of, hand_of)
+        )
         self.tan = np.array([float(record.about["tan"]) for record in records], np.float32)
         self.colour = torch.empty((sum(count), *shape, 3), dtype=torch.uint8, device=device)
         kinds = {"normal": torch.int8, "albedo": torch.uint8, "alpha": torch.uint8, "part": torch.uint8}
@@ -70,9 +59,14 @@ class DevicePool:
         return len(self.colour)
 
     def boxes(
-        self, rng: np.random.Generator, owners: NDArray[np.int64], want: tuple[int, int], heads: float
+        self,
+        rng: np.random.Generator,
+        owners: NDArray[np.int64],
+        want: tuple[int, int],
+        heads: float,
+        hands: float = 0.0,
     ) -> F32:
-        """[B,4] boxes x, y, w, h of the wanted aspect, drawn as data.crop_box and data.head_box do."""
+        """[B,4] boxes x, y, w, h of the wanted aspect, drawn as data's crop_box, head_box and hand_box do."""
         width, height = self.size
         n, aspect = len(owners), want[0] / want[1]
         whole = np.array([min(width, height * aspect), min(height, width / aspect)])
@@ -80,13 +74,20 @@ class DevicePool:
         wh = whole * np.where(tight, rng.uniform(0.5, 1.0, n), rng.uniform(0.9, 1.0, n))[:, None]
         xy = rng.random((n, 2)) * (np.array([width, height]) - wh)
         column, row, size = self.head[owners].T
-        near = (rng.random(n) < heads) & (size > 0)
+        head = rng.random(n) < heads
+        near = head & (size > 0)
         h = np.minimum(size * rng.uniform(1.2, 3.0, n), whole[1])
-        head = np.stack([h * aspect, h], 1)
-        middle = np.stack([column, row], 1) - head / 2
-        middle += np.stack([rng.uniform(-0.3, 0.3, n), rng.uniform(-0.2, 0.3, n)], 1) * head
-        middle = np.clip(middle, 0, np.array([width, height]) - head)
-        made = np.where(near[:, None], np.hstack([middle, head]), np.hstack([xy, wh]))
+        if hands > 0:
+            held = self.hand[owners].T
+            chosen = ~head & (rng.random(n) < hands) & (held[2] > 0)
+            column, row = (np.where(chosen, b, a) for a, b in ((column, held[0]), (row, held[1])))
+            h = np.where(chosen, np.minimum(held[2] * rng.uniform(1.7, 4.0, n), whole[1]), h)
+            near = near | chosen
+        sides = np.stack([h * aspect, h], 1)
+        corner = np.stack([column, row], 1) - sides / 2
+        corner += np.stack([rng.uniform(-0.3, 0.3, n), rng.uniform(-0.2, 0.3, n)], 1) * sides
+        corner = np.clip(corner, 0, np.array([width, height]) - sides)
+        made = np.where(near[:, None], np.hstack([corner, sides]), np.hstack([xy, wh]))
         return np.asarray(made, np.float32)
 
     def draw(
@@ -96,6 +97,7 @@ class DevicePool:
         size: tuple[int, int],
         heads: float = 0.0,
         empty: float = 0.0,
+        hands: float = 0.0,
     ) -> dict[str, Tensor]:
         """A random augmented batch as in data.py."""
         places = rng.integers(0, len(self), batch)
@@ -103,7 +105,7 @@ class DevicePool:
             places = np.where(rng.random(batch) < empty, rng.choice(self.nobody, batch), places)
         chosen = torch.from_numpy(places).to(self.device)
         owners = self.owner[chosen].cpu().numpy()
-        box = self.boxes(rng, owners, size, heads)
+        box = self.boxes(rng, owners, size, heads, hands)
         gamma = np.where(rng.random(batch) < 0.5, np.exp(rng.normal(0, 0.25, batch)), 1.0)
         mirror = rng.random(batch) < 0.5
         found = self.cut(chosen, box, size, gamma.astype(np.float32), mirror)

@@ -29,7 +29,10 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear RGB, Rec. 709
 EDGE_ON = 0.03
 """Cosine to the ray from the eye up to which a label counts as none: the renderer turns normals that look
 away until they are just edge-on; what thin things show of their inner side is nobody's normal."""
+HAND = np.arange(len(PARTS)) == PARTS.index("hand")
 HEAD_METRES = 0.24  # an adult's head, chin to crown
+HAND_METRES = 0.19  # an adult's hand, wrist to fingertip
+HAND_PIXELS = 40  # of a picture of 256 x 192; a hand of fewer is not looked at
 
 
 @dataclass
@@ -89,17 +92,59 @@ def head_box(
 ) -> tuple[float, float, float, float] | None:
     """A box of the wanted aspect round a face, 1.2 to 3 heads high, somewhat off its middle; None where no
     eye and no mouth is seen. Faces fill few pixels of a whole picture, and are what people look at."""
+    column, row, head = head_of(record)
+    if not head:
+        return None
+    return _box_round(rng, record, want, (column, row), head * rng.uniform(1.2, 3.0))
+
+
+def hand_box(
+    rng: np.random.Generator, record: Record, want: tuple[int, int]
+) -> tuple[float, float, float, float] | None:
+    """As head_box, round a hand, 1.7 to 4 hands high, so that what it stands before is seen too."""
+    column, row, hand = hand_of(record)
+    if not hand:
+        return None
+    return _box_round(rng, record, want, (column, row), hand * rng.uniform(1.7, 4.0))
+
+
+def head_of(record: Record) -> tuple[float, float, float]:
+    """Column and row of the face's middle and the head's height, in pixels; height 0 where no eye and no
+    mouth is seen."""
     face = FACE[record["part"]]
     if np.count_nonzero(face) < 6:
-        return None
-    height, width = face.shape
+        return 0.0, 0.0, 0.0
     rows, columns = np.nonzero(face)
-    far = max(float(np.median(record["depth"][face].astype(np.float32))), 0.1)
-    head = HEAD_METRES * width / 2 / float(record.about["tan"]) / far
-    h = min(head * rng.uniform(1.2, 3.0), height, width * want[1] / want[0])
+    return float(columns.mean()), float(rows.mean()), _pixels(record, face, HEAD_METRES)
+
+
+def hand_of(record: Record) -> tuple[float, float, float]:
+    """Column and row of a place on a hand, and a hand's length there, in pixels; length 0 where none is seen
+    to speak of."""
+    hand = HAND[record["part"]]
+    if np.count_nonzero(hand) < HAND_PIXELS * hand.size / (256 * 192):
+        return 0.0, 0.0, 0.0
+    columns, rows = np.nonzero(hand.T)  # in order from the left: of two hands not between them
+    at = len(rows) // 2
+    return float(columns[at]), float(rows[at]), _pixels(record, hand, HAND_METRES)
+
+
+def _pixels(record: Record, part: NDArray[np.bool_], metres: float) -> float:
+    """How long `metres` are in a picture where a part of it, h x w, is."""
+    far = max(float(np.median(record["depth"][part].astype(np.float32))), 0.1)
+    return metres * part.shape[1] / 2 / float(record.about["tan"]) / far
+
+
+def _box_round(
+    rng: np.random.Generator, record: Record, want: tuple[int, int], middle: tuple[float, float], high: float
+) -> tuple[float, float, float, float]:
+    """A box of the wanted aspect `high` pixels high, or as high as the picture lets it be, somewhat off
+    `middle`."""
+    height, width = record["part"].shape
+    h = min(high, height, width * want[1] / want[0])
     w = h * want[0] / want[1]
-    x = columns.mean() - w / 2 + rng.uniform(-0.3, 0.3) * w
-    y = rows.mean() - h / 2 + rng.uniform(-0.2, 0.3) * h
+    x = middle[0] - w / 2 + rng.uniform(-0.3, 0.3) * w
+    y = middle[1] - h / 2 + rng.uniform(-0.2, 0.3) * h
     return min(max(x, 0.0), width - w), min(max(y, 0.0), height - h), w, h
 
 
@@ -125,16 +170,17 @@ def load_item(
     augment: bool,
     mirror: bool | None = None,
     head: bool = False,
+    hand: bool = False,
     shaded: bool = True,
     middle: bool = False,
 ) -> dict[str, NDArray[np.float32]]:
     """Picture k of a sample with its labels at `size` (width, height); arrays are channels-last float32.
-    `head`: only a head with what is round it, where there is one. `shaded`: with shade and its mask, which
-    only a joint network learns. `middle`: `middle_box` instead of one drawn at random."""
+    `head`, `hand`: only a head, or a hand, with what is round it, where there is one. `shaded`: with shade
+    and its mask, which only a joint network learns. `middle`: `middle_box` instead of one drawn at random."""
     colour = record["colour"][k]
     height, width = colour.shape[:2]
     box = (0.0, 0.0, float(width), float(height))
-    near = head_box(rng, record, size) if head else None
+    near = hand_box(rng, record, size) if hand else head_box(rng, record, size) if head else None
     if near is not None:
         box = near
     elif middle:
@@ -241,14 +287,17 @@ def draw_batch(
     heads: float = 0.0,
     shaded: bool = True,
     empty: float = 0.0,
+    hands: float = 0.0,
 ) -> dict[str, Tensor]:
     """A random augmented batch; a share `heads` of it, 0..1, only heads and what is round them, a share
-    `empty` of nobody, besides what comes by chance; `shaded` as load_item's."""
+    `hands` of the rest only hands, a share `empty` of nobody, besides what comes by chance; `shaded` as
+    load_item's."""
     items = []
     for k in rng.integers(0, len(pool.index), batch):
         if empty > 0 and pool.nobody and rng.random() < empty:
             k = pool.nobody[int(rng.integers(len(pool.nobody)))]
         record, picture = pool.index[int(k)]
-        near = heads > 0 and rng.random() < heads
-        items.append(load_item(rng, record, picture, size, True, head=near, shaded=shaded))
+        head = heads > 0 and rng.random() < heads
+        hand = not head and hands > 0 and rng.random() < hands
+        items.append(load_item(rng, record, picture, size, True, head=head, hand=hand, shaded=shaded))
     return make_batch(items)

@@ -53,7 +53,7 @@ def drawn_there(
     """Batches cut where the network is."""
     while True:
         rng, count, size = plan(config, progress(step), step, place.rank)
-        yield pool.draw(rng, count, size, config.heads, config.empty)
+        yield pool.draw(rng, count, size, config.heads, config.empty, config.hands)
         step += 1
 
 
@@ -77,7 +77,8 @@ def batches(
                 if at % 100 == 0:
                     pool.refresh()
                 rng, count, size = plan(config, progress(at), at, place.rank)
-                hand(draw_batch(rng, pool, count, size, config.heads, config.joint, config.empty))
+                shares = config.heads, config.joint, config.empty, config.hands
+                hand(draw_batch(rng, pool, count, size, *shares))
                 at += 1
         except Exception as error:  # handed to the loop, which raises it
             hand(error)

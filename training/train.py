@@ -38,8 +38,9 @@ class TrainConfig:
     schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep`, `fine` and `widths` (as
     160,128,96,48,24; empty: ModelConfig's) are the network's form (ModelConfig; of one with `fine` only that
     learns), the weights those of losses.Weights; `heads` is the share of a batch that shows a head only,
-    `empty` the share that is drawn from pictures of nobody, besides those that come by chance. `zoom`: crops
-    are that many times as wide and high as schedule.PHASES says, and batches smaller, for larger pictures.
+    `hands` of the rest a hand only, `empty` the share that is drawn from pictures of nobody, besides those
+    that come by chance. `zoom`: crops are that many times as wide and high as schedule.PHASES says, and
+    batches smaller, for larger pictures.
     `still` > 0: the encoder's stem and that many stages, less one, keep their weights and statistics, which
     saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a card the data is
     kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
@@ -72,6 +73,7 @@ class TrainConfig:
     widths: str = ""
     fine: int = 0
     heads: float = 0.0
+    hands: float = 0.0
     empty: float = 0.0
     zoom: float = 1.0
     still: int = 0

@@ -48,6 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     make.add_argument("--assets", type=Path, default=Path("../shared/data"))
     make.add_argument("--bank", type=Path, help="folder of posed bodies (default: OUT/bank)")
     make.add_argument("--bodies", type=int, default=3200)
+    make.add_argument(
+        "--hands", type=float, default=0.0, help="share of bodies with hands at or before the face"
+    )
     make.add_argument("--held-out", action="store_true", help="use only the assets kept from training")
     check = sub.add_parser("check", help="validate a data set; exit status 1 if something is wrong")
     check.add_argument("dir", type=Path)
@@ -69,8 +72,16 @@ def run_make(args: argparse.Namespace) -> int:
 
     if min(args.count, args.clips) < 0 or min(args.jobs, args.bodies) < 1:
         raise ValueError("--count and --clips must not be negative, --jobs and --bodies at least 1")
+    if not 0 <= args.hands <= 1:
+        raise ValueError(f"--hands: got {args.hands}, expected a share from 0 to 1")
     recipe = Recipe(
-        args.seed, args.count, *args.size, bodies=args.bodies, held_out=args.held_out, clips=args.clips
+        args.seed,
+        args.count,
+        *args.size,
+        bodies=args.bodies,
+        held_out=args.held_out,
+        clips=args.clips,
+        hands=args.hands,
     )
     bank = args.bank or args.out / "bank"
     make(recipe, Job(args.assets.resolve(), args.out, bank, args.jobs, args.device, args.seeds))

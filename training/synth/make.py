@@ -41,6 +41,8 @@ class Recipe:
     lights: int = 3
     held_out: bool = False
     clips: int = 0
+    hands: float = 0.0
+    """Share of bodies whose hands are led to the face or before it (clips/led.py)."""
 
     @property
     def pictures_per_shard(self) -> int:
@@ -79,7 +81,7 @@ def make_bank(folder: Path, recipe: Recipe, clips: tuple[int, int], assets: Path
     model = bodies.load_model().float()
     folder.mkdir(parents=True, exist_ok=True)
     bodies.write_topology(folder / "topology.npz", model)
-    bodies.write_bank(folder, recipe.seed, recipe.bodies, model)
+    bodies.write_bank(folder, recipe.seed, recipe.bodies, model, recipe.hands)
     if not (folder / "relief.npz").exists():
         relief.write_relief(folder, assets, recipe.seed)
     clipbank.write_clips(folder, recipe.seed, clips[0], clips[1] - clips[0], model)
@@ -194,7 +196,7 @@ def check_recipe(path: Path, recipe: Recipe, assets: Path) -> None:
     """Write the manifest, or refuse to mix two recipes in one folder."""
     wanted = asdict(recipe)
     if path.exists():
-        have = json.loads(path.read_text())["recipe"]
+        have = {"hands": 0.0, **json.loads(path.read_text())["recipe"]}
         free = {"count": 0, "clips": 0}
         if {**have, **free} != {**wanted, **free}:
             raise ValueError(f"{path.parent} was made with {have}, wanted {wanted}: choose another --out")

@@ -105,12 +105,16 @@ def draw_face(rng: np.random.Generator, labels: list[str]) -> NDArray:
     return np.clip([value[name] for name in labels], 0, 1)
 
 
-def pose_chunk(model: Any, seed: int, chunk: int) -> tuple[F32, F32, list[dict[str, float]]]:
-    """`CHUNK` random bodies: a pure function of (seed, chunk)."""
+def pose_chunk(
+    model: Any, seed: int, chunk: int, hands: float = 0.0
+) -> tuple[F32, F32, list[dict[str, float | str]]]:
+    """`CHUNK` random bodies: a pure function of (seed, chunk, hands). `hands`: share, 0..1, of those whose
+    hands are led to the face or before it; the others are as they are without."""
     import torch
 
     rng = np.random.default_rng([seed, 1, chunk])
-    shapes, locals_, faces, poses, about = [], [], [], [], []
+    shapes, locals_, faces, poses = [], [], [], []
+    about: list[dict[str, float | str]] = []
     for _ in range(CHUNK):
         shape, local, info = draw_shape(rng, model.local_change_labels)
         pose, angles = draw_pose(rng, model.bone_labels)
@@ -119,6 +123,12 @@ def pose_chunk(model: Any, seed: int, chunk: int) -> tuple[F32, F32, list[dict[s
         faces.append(draw_face(rng, model.facial_action_labels))
         poses.append(pose)
         about.append({**info, **angles})
+    if hands > 0:
+        from training.synth.clips.led import lead
+
+        own = np.random.default_rng([seed, 4, chunk])
+        for words, where in zip(about, lead(own, model, shapes, locals_, poses, hands), strict=True):
+            words["hands"] = where
     pack = [torch.as_tensor(np.stack(x), dtype=torch.float32) for x in (shapes, locals_, faces, poses)]
     with torch.inference_mode():
         out = model(
@@ -131,14 +141,15 @@ def pose_chunk(model: Any, seed: int, chunk: int) -> tuple[F32, F32, list[dict[s
     return to_world(out["vertices"].numpy()), turn_to_world(turn.numpy()), about
 
 
-def write_bank(folder: Path, seed: int, count: int, model: Any) -> None:
-    """Pose `count` bodies (rounded up to whole chunks) into `folder`; resumes after a stop."""
+def write_bank(folder: Path, seed: int, count: int, model: Any, hands: float = 0.0) -> None:
+    """Pose `count` bodies (rounded up to whole chunks) into `folder`; resumes after a stop. `hands`: as
+    pose_chunk's."""
     folder.mkdir(parents=True, exist_ok=True)
     for chunk in range(-(-count // CHUNK)):
         target = folder / f"bodies_{chunk:04d}.npz"
         if target.exists():
             continue
-        vertices, turn, about = pose_chunk(model, seed, chunk)
+        vertices, turn, about = pose_chunk(model, seed, chunk, hands)
         part = target.with_suffix(".part")
         with part.open("wb") as out:
             np.savez(out, vertices=vertices, turn=turn, about=np.array(json.dumps(about)))
