@@ -38,7 +38,7 @@ class Pipeline:
         0..1; None: as it says. `ahead`: geometry of the next frame is worked out while light falls on this
         one; None: where the light is on the processor and that has more than one core."""
         self._shader, self._sinks, self._look = shader, list(sinks), look
-        self._eyes = Eyes(estimator, smoothing, shader.steadies, look, lambda: self.quality)
+        self._eyes = Eyes(estimator, smoothing, shader, look, lambda: self.quality)
         # What a card keeps of a frame's geometry is good until the next one's.
         self._ahead = cores() > 1 and not shader.steadies if ahead is None else ahead
         self._used = 0.0
@@ -165,7 +165,7 @@ class Pipeline:
         if not self._ahead:
             return governor.Busy(sum(marks.values()))
         used, self._used = self._used, time.process_time()
-        first = marks.get("estimate", 0.0) + marks.get("smooth", 0.0)
+        first = sum(marks.get(name, 0.0) for name in ("estimate", "smooth", "prepare"))
         second = marks.get("shade", 0.0) + marks["send"]
         return governor.Busy((self._used - used) / cores() if used else 0.0, first, second)
 

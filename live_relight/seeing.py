@@ -19,7 +19,7 @@ from .core.arrange import PresentState, step
 from .core.frames import Frame, Geometry
 from .core.look import Look
 from .core.present import Present
-from .core.stages import Estimator
+from .core.stages import Estimator, Shader
 from .threads import Ahead
 
 LOOK_EVERY = 16
@@ -61,18 +61,18 @@ class Seen:
 
 
 class Eyes:
-    """Frames to what is seen of them. `steadies`: the shader smooths geometry itself; `level`: the quality
-    that is worked at now. One thread at a time."""
+    """Frames to what is seen of them. `shader`: whom it goes to; `level`: the quality that is worked at now.
+    One thread at a time."""
 
     def __init__(
         self,
         estimator: Estimator,
         smoothing: temporal.Smoothing,
-        steadies: bool,
+        shader: Shader,
         look: Callable[[], Look],
         level: Callable[[], str],
     ) -> None:
-        self._estimator, self._smoothing, self._steadies = estimator, smoothing, steadies
+        self._estimator, self._smoothing, self._shader = estimator, smoothing, shader
         self._look, self._level = look, level
         self._forget()
 
@@ -95,7 +95,7 @@ class Eyes:
         # What a shader smooths stays raw here: the light that is there, and whether anybody is, are smoothed
         # over longer anyway.
         steady, smoothing = geometry, self._smoothing if self._follows else None
-        if not self._steadies:
+        if not self._shader.steadies:
             self._state, steady = temporal.step(self._state, geometry, self._smoothing)
         self._follows = True
         # Smoothed over seconds as it is, the light that is there need not be looked at in every frame.
@@ -104,8 +104,10 @@ class Eyes:
             self._found = present.fit(steady)
         self._there = step(self._there, self._found, frame.time)
         self._presence = presence.step(self._presence, presence.seen(steady), frame.time)
+        smoothed = time.perf_counter()
+        steady = self._shader.ready(steady)
         ready = time.perf_counter()
-        marks = {"estimate": found - start, "smooth": ready - found}
+        marks = {"estimate": found - start, "smooth": smoothed - found, "prepare": ready - smoothed}
         return Seen(frame, steady, smoothing, self._there, self._presence.share or 0.0, marks, ready)
 
 

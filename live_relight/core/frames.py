@@ -70,6 +70,8 @@ class Geometry:
     None where the estimator does not tell it from the paint."""
     resident: Resident | None = None
     """A short way to the same maps for a light pass on the same card. The arrays are there all the same."""
+    ready: object | None = None
+    """What the shader that this goes to has made of it (stages.Shader.ready). Nobody else's business."""
 
     def sound(self) -> Geometry:
         """The same with nobody, one subject distance away and facing the camera wherever a number is none:

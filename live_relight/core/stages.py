@@ -88,6 +88,11 @@ class Shader(Protocol):
         """True where `fine` False makes pictures like the last one coarser at all."""
         ...
 
+    def ready(self, geometry: Geometry) -> Geometry:
+        """The same geometry with what can be worked out of it before its picture is lit, in any thread, so
+        that `shade` need not: geometry as `shade` takes it. Itself where there is nothing to gain."""
+        ...
+
     def shade(
         self,
         image: Image,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -26,8 +27,9 @@ from .edges import NOWHERE, Indices, edge, repaint
 from .hearing import Hearing
 from .painter import Painter
 from .passes import Passes
+from .ready import Ready, make_ready
 from .targets import Size
-from .tiles import Box, around, can_reach, levels, others, read_by, tiles
+from .tiles import Box, around, others, read_by, tiles
 from .ways import CPU, INTEROP, UPLOAD, ToLight, Ways
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
@@ -78,7 +80,7 @@ class OpenGLShader:
         self._max_side = int(self._ctx.info["GL_MAX_TEXTURE_SIZE"])
         self._apply = Applier()
         self._gain = np.empty((0, 0, 3), np.float32)
-        self._contrast = np.empty((0, 0, 4), np.float32)
+        self._ready: Ready | None = None
         self.sharpened = NOWHERE
         """Where the last picture's edge was worked out at full size: edges.edge."""
 
@@ -115,6 +117,10 @@ class OpenGLShader:
         """As Shader's."""
         return self._passes.worth
 
+    def ready(self, geometry: Geometry) -> Geometry:
+        """As Shader's."""
+        return geometry if self.steadies else replace(geometry, ready=make_ready(geometry, self.on_grid))
+
     def ask_every(self, frames: int) -> None:
         """From now on the light network is asked in one of so many frames: hearing.py."""
         self._hearing.every = frames
@@ -149,7 +155,9 @@ class OpenGLShader:
         if look.background_blur:
             cover = self._ways.matte() if self._ways is not None and matte is None else matte
             assert cover is not None
-            contrast = self._contrast if matte is not None else guided.contrast(geometry)
+            contrast = (
+                self._ready.contrast if matte is not None and self._ready else guided.contrast(geometry)
+            )
             image = defocused(image, geometry, cover, contrast, look.background_blur)
         small = image if of_gain == size else resized(image, of_gain)
         here, light = self._boxes(matte, of_gain, look)
@@ -201,24 +209,25 @@ class OpenGLShader:
         return self._hearing.ready()
 
     def _write_geometry(self, geometry: Geometry) -> Map:
-        """Makes it ready and uploads it; returns the matte's plane."""
-        targets, filled = self._passes.targets, guided.fill(geometry)
-        targets["softened"].write(guided.softened(geometry, filled))
-        targets["occluder"].write(guided.occluder(geometry, filled))
-        self._contrast = guided.contrast(geometry)
-        targets["contrast"].write(self._contrast)
-        if geometry.shading is not None:
-            targets["present"].write(np.ascontiguousarray(filled[4], np.float32))
-        if not self.on_grid:
-            planes = guided.coefficients(geometry, self._pool, filled)
-            targets["planes"].write(planes)
-            return np.asarray(planes[0])
-        beside = self._pool.submit(guided.matte, geometry)
-        targets["shape"].write(guided.shape(geometry, filled))
-        targets["guide"].write(cv2.cvtColor(geometry.guide, cv2.COLOR_BGR2BGRA))
-        matte = beside.result()
-        targets["planes"].write(matte)
-        return matte
+        """Makes it ready, unless it is, and uploads it; returns the matte's plane."""
+        made = geometry.ready
+        if not isinstance(made, Ready):
+            made = make_ready(geometry, self.on_grid, self._pool)
+        targets = self._passes.targets
+        targets["softened"].write(made.softened)
+        targets["occluder"].write(made.occluder)
+        targets["contrast"].write(made.contrast)
+        if made.present is not None:
+            targets["present"].write(made.present)
+        if made.shape is None:
+            assert made.planes is not None
+            targets["planes"].write(made.planes)
+        else:
+            targets["shape"].write(made.shape)
+            targets["guide"].write(made.guide)
+            targets["planes"].write(made.matte)
+        self._ready = made
+        return made.matte
 
     def _boxes(self, matte: Map | None, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
         """What to draw: boxes of the gain or picture (of `size`), and of the light map that they read.
@@ -231,7 +240,8 @@ class OpenGLShader:
             assert self._ways is not None
             hit = self._ways.hit()
         else:
-            hit = can_reach(matte, levels(self._contrast, grid))
+            assert self._ready is not None
+            hit = self._ready.hit
         boxes = tiles(hit, size)
         return boxes, read_by(boxes, size, light_size)
 
@@ -243,8 +253,9 @@ class OpenGLShader:
         if self._passes.sizes.gain == (width, height):
             return NOWHERE
         assert matte is not None
+        assert self._ready is not None
         places = edge(self._gain, geometry.alpha)
-        repaint(image, places, (matte, self._passes.factors(), self._contrast), look, out)
+        repaint(image, places, (matte, self._passes.factors(), self._ready.contrast), look, out)
         return places
 
     def _read_gain(self, boxes: list[Box], look: Look) -> None:
@@ -252,7 +263,10 @@ class OpenGLShader:
         w, h = self._passes.sizes.gain
         if self._gain.shape[:2] != (h, w):
             self._gain = np.empty((h, w, 3), np.float32)
-        self._gain[:] = reference.behind(look)
+        # OpenCV fills ten times as fast as NumPy does where the colour is the innermost side.
+        cv2.rectangle(
+            self._gain, (0, 0), (w - 1, h - 1), tuple(map(float, reference.behind(look))), cv2.FILLED
+        )
         self._passes.read(boxes, self._gain)
 
     def _grown(self, box: Box, size: Size) -> Box:

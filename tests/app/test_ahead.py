@@ -68,6 +68,9 @@ class Plain:
 
     name, steadies, coarsens, halves = "plain", False, False, True
 
+    def ready(self, geometry):
+        return geometry
+
     def __init__(self, body: Callable[[], None] = lambda: None) -> None:
         self.body, self.count = body, 0
 

@@ -161,7 +161,7 @@ def test_bench_prints_each_stage_and_writes_json(tmp_path: Path, capsys: pytest.
         "gl",
         "cores",
     }
-    assert set(result["stages"]) - {"wait"} == {"read", "estimate", "smooth", "shade", "send"}
+    assert set(result["stages"]) - {"wait"} == {"read", "estimate", "smooth", "prepare", "shade", "send"}
     assert result["size"] == "320x180"
     out = capsys.readouterr().out
     assert all(name in out for name in result["stages"])

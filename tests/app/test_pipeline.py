@@ -92,6 +92,9 @@ class Listening:
 
     name, steadies, coarsens, halves = "listening", False, False, True
 
+    def ready(self, geometry):
+        return geometry
+
     def __init__(self) -> None:
         self.heard: list[float | None] = []
 

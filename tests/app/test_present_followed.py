@@ -23,6 +23,9 @@ class Noted:
 
     name, steadies, coarsens, halves = "noted", False, False, True
 
+    def ready(self, geometry):
+        return geometry
+
     def __init__(self) -> None:
         self.told: list[Present | None] = []
 

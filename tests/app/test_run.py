@@ -48,7 +48,7 @@ def test_demo_into_a_file_is_frame_by_frame(tmp_path: Path) -> None:
     last = lines[-1]
     assert last["summary"] is True
     assert (last["frames_out"], last["dropped"], last["repeated"]) == (12, 0, 0)
-    assert set(last["stages_ms"]) - {"wait"} == {"estimate", "smooth", "shade", "send"}
+    assert set(last["stages_ms"]) - {"wait"} == {"estimate", "smooth", "prepare", "shade", "send"}
     assert last["stages_ms"]["shade"]["p95"] >= last["stages_ms"]["shade"]["p50"] > 0
 
 

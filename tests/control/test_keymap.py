@@ -40,6 +40,9 @@ class Still:
 
     name, steadies, coarsens, halves = "still", False, False, True
 
+    def ready(self, geometry):
+        return geometry
+
     def shade(self, image: Image, *rest: object) -> Image:
         return image
 
