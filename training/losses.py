@@ -18,6 +18,11 @@ APART = 0.3
 """Slopes of depth and normals, in units of 1/f, that are no longer of one surface."""
 
 
+STEP_MOST = 1.0
+"""Errors of log-depth's steps count up to this. A hand before a face is a step of 0.2 and more: where they
+ended at that, a hand that did not stand out at all had nothing to learn from."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """How much each term counts."""
@@ -97,17 +102,18 @@ def depth_loss(pred: Tensor, truth: Tensor, mask: Tensor, keep: float) -> Tensor
     return masked_mean(remove_mean(pred - truth, mask, keep).abs(), mask)
 
 
-def gradient_loss(pred: Tensor, truth: Tensor, mask: Tensor, steps: tuple[int, ...] = (1, 4)) -> Tensor:
-    """Absolute error of log-depth differences over some pixels, across and down."""
+def gradient_loss(pred: Tensor, truth: Tensor, mask: Tensor, steps: tuple[int, ...] = (1, 4, 12)) -> Tensor:
+    """Absolute error of log-depth differences over some pixels, across and down, up to STEP_MOST. Two pixels
+    count by the lesser of their weights in `mask`."""
     error = pred - truth
     total = error.new_zeros(())
     for s in steps:
         if error.shape[-1] <= s or error.shape[-2] <= s:
             continue
-        across = (error[..., :, s:] - error[..., :, :-s]).abs().clamp_max(0.2)
-        down = (error[..., s:, :] - error[..., :-s, :]).abs().clamp_max(0.2)
-        total = total + masked_mean(across, mask[..., :, s:] * mask[..., :, :-s])
-        total = total + masked_mean(down, mask[..., s:, :] * mask[..., :-s, :])
+        across = (error[..., :, s:] - error[..., :, :-s]).abs().clamp_max(STEP_MOST)
+        down = (error[..., s:, :] - error[..., :-s, :]).abs().clamp_max(STEP_MOST)
+        total = total + masked_mean(across, torch.minimum(mask[..., :, s:], mask[..., :, :-s]))
+        total = total + masked_mean(down, torch.minimum(mask[..., s:, :], mask[..., :-s, :]))
     return total
 
 
@@ -192,8 +198,8 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     mask, weight = truth["mask"], truth["weight"]
     terms = {
         "normal": weights.normal * normal_loss(normal, truth["normal"], weight),
-        "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], mask, weights.depth_mean),
-        "gradient": weights.gradient * gradient_loss(log_depth, truth["log_depth"], mask),
+        "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], weight, weights.depth_mean),
+        "gradient": weights.gradient * gradient_loss(log_depth, truth["log_depth"], weight),
         "alpha": weights.alpha * alpha_loss(raw[:, 4:5], truth["alpha"]),
     }
     if weights.relief:

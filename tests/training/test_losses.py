@@ -12,6 +12,7 @@ from training.losses import (
     Weights,
     agreement_loss,
     angle_loss,
+    gradient_loss,
     relief_loss,
     shade_loss,
     sureness_loss,
@@ -52,6 +53,22 @@ def test_perfect_predictions_cost_nothing():
     mask[:, :, 8:24, 10:40] = 1
     total, terms = total_loss(perfect(truth_of(mask)), truth_of(mask), Weights())
     assert float(total) < 5e-3, terms
+
+
+@pytest.mark.parametrize("ahead", [0.1, 0.3, 0.6])
+def test_a_hand_that_does_not_stand_out_has_something_to_learn_from(ahead):
+    truth = torch.zeros(1, 1, 48, 64)
+    hand = torch.zeros_like(truth, dtype=torch.bool)
+    hand[..., 16:32, 24:40] = True
+    truth[hand] = -ahead
+    flat = torch.zeros_like(truth, requires_grad=True)
+    gradient_loss(flat, truth, torch.ones_like(truth)).backward()
+    assert flat.grad is not None
+    assert float(flat.grad[hand].min()) >= 0  # nearer is better, everywhere on it
+    assert float(flat.grad[hand].sum()) > 0
+    ones, still = torch.ones_like(truth), torch.zeros_like(truth)
+    half = gradient_loss(still - 0.5 * ahead * hand, truth, ones)
+    assert float(half) < 0.6 * float(gradient_loss(still, truth, ones))
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
