@@ -30,7 +30,7 @@ from .geometry import light_net, open_estimator
 from .pipeline import Pipeline
 from .rehearse import rehearse
 from .relighter import look_of
-from .reports import Problems, StatsWriter
+from .reports import Pace, Problems, StatsWriter
 from .shade.opengl import OpenGLShader
 from .sinks import check_sink, file_of, open_sink
 from .threads import Worker
@@ -169,7 +169,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         problems = Problems(pipeline, writer, say.say)
-        tick = _ticker(controls, writer, problems, say)
+        tick = _ticker(controls, writer, problems, Pace(settings.quality, say.say), say)
         state.running = True
         try:
             stats = pipeline.run(
@@ -267,7 +267,7 @@ def _note(thing: object) -> str:
 
 
 def _ticker(
-    controls: Controls, writer: StatsWriter, problems: Problems, say: terminal.StatusLine
+    controls: Controls, writer: StatsWriter, problems: Problems, pace: Pace, say: terminal.StatusLine
 ) -> Callable[[Stats], None]:
     due = 0.0
     shown = controls.state
@@ -277,6 +277,7 @@ def _ticker(
         now = time.monotonic()
         writer.tick(stats, now)
         problems.tell()
+        pace.tick(stats, now)
         state = controls.state
         if now >= due or state is not shown:
             due, shown = now + 0.25, state

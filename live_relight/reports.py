@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from .core.errors import LiveRelightError
+from .core.governor import LEVELS
 from .core.paths import reason
 from .core.stats import Stats
 from .pipeline import Pipeline
@@ -68,3 +69,42 @@ class Problems:
             if problem not in self.said:
                 self.said.append(problem)
                 self._say(f"live-relight: lost on the way: {problem}")
+
+
+class Pace:
+    """Says once that the camera's rate is not kept, where nothing is left that could be made less of. To be
+    told of every frame; `quality`: as asked for, a level or "auto"."""
+
+    LONG, SHARE = 10.0, 0.1
+    """Seconds of which so much is dropped before it is said."""
+    RATES = (25, 20, 15, 12, 10, 8, 6, 5)
+
+    def __init__(self, quality: str, say: Callable[[str], None]) -> None:
+        self._quality, self._say = quality, say
+        self._since: tuple[float, int, int] | None = None
+        self._said = False
+
+    def tick(self, stats: Stats, now: float) -> None:
+        if self._said:
+            return
+        least = self._quality != "auto" or stats.quality == LEVELS[0]
+        if self._since is None or not least:
+            self._since = (now, stats.frames_out, stats.dropped) if least else None
+            return
+        then, out, dropped = self._since
+        if now - then < self.LONG:
+            return
+        out, dropped = stats.frames_out - out, stats.dropped - dropped
+        if out and dropped > self.SHARE * (out + dropped):
+            self._said = True
+            self._say(self._line(out / (now - then), (out + dropped) / (now - then)))
+        self._since = (now, stats.frames_out, stats.dropped)
+
+    def _line(self, kept: float, rate: float) -> str:
+        fits = next((f"--fps {r}" for r in self.RATES if r <= kept), f"--fps {max(int(kept), 1)}")
+        level = LEVELS[0] if self._quality == "auto" else self._quality
+        easier = "" if level == LEVELS[0] else "--quality auto, "
+        return (
+            f"speed   {kept:.0f} of {rate:.0f} frames a second is all that this machine does at quality "
+            f"{level}; try {easier}{fits} or a smaller --size"
+        )
