@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import Pool, disturb, head_box, load_item, make_batch
+from training.data import HAND, Pool, disturb, hand_of, head_box, load_item, make_batch, middle_box
 from training.keep import average, log
 from training.losses import Weights, alpha_loss, depth_loss, gradient_loss, masked_mean, pyramid_loss
 from training.middle import to_middle
@@ -58,13 +59,15 @@ SWAPPED = [1, 0, 3, 2]
 class ReliefConfig:
     """What a run is made of. `data` is read only where the crops are not there yet; `steps` > 0 ends the
     schedule by steps instead of by the clock. `others`: share of crops that show anything, so that cloth and
-    hair are not spoiled: half of them windows at the matte's edge. `trim`: depth and matte are learnt too."""
+    hair are not spoiled: half of them windows at the matte's edge. `hands`: share that are windows round
+    hands, besides those. `trim`: depth and matte are learnt too."""
 
     data: str
     start: str
     out: str
     crops: int = 24000
     others: float = 1 / 6
+    hands: float = 0.0
     trim: bool = False
     minutes: float = 60.0
     steps: int = 0
@@ -111,13 +114,46 @@ def draw_whole(rng: np.random.Generator, pool: Pool, count: int) -> dict[str, Te
     return make_batch(items)
 
 
-def windows(rng: np.random.Generator, alpha: NDArray[np.float32]) -> tuple[int, int]:
-    """Left and top, both even, of a CROP x CROP window of a matte [H,W] round a random place of its edge."""
-    edge = np.argwhere((alpha > 0.2) & (alpha < 0.8))
-    h, w = alpha.shape
+def draw_hands(
+    rng: np.random.Generator, pool: Pool, count: int
+) -> tuple[dict[str, Tensor], list[NDArray[np.bool_]]]:
+    """A batch of pictures of WHOLE, undisturbed, with hands in them, and where these are [H,W]. Raises
+    ValueError where the pool has none."""
+    items: list[dict[str, Any]] = []
+    places: list[NDArray[np.bool_]] = []
+    for _ in range(1000 * count):
+        record, k = pool.index[int(rng.integers(len(pool.index)))]
+        if hand_of(record)[2]:
+            items.append(load_item(rng, record, k, WHOLE, False, middle=True))
+            x, y, w, h = (round(v) for v in middle_box(record["part"].shape[::-1], WHOLE))
+            part = HAND[record["part"][y : y + h, x : x + w]].astype(np.uint8)
+            places.append(cv2.resize(part, WHOLE, interpolation=cv2.INTER_NEAREST) > 0)
+        if len(items) == count:
+            return make_batch(items), places
+    raise ValueError(f"{pool.folder}: hardly a picture with hands; make some with --hands")
+
+
+def windows(rng: np.random.Generator, there: NDArray[np.bool_]) -> tuple[int, int]:
+    """Left and top, both even, of a CROP x CROP window of a picture round a random place of `there` [H,W]."""
+    edge = np.argwhere(there)
+    h, w = there.shape
     y, x = edge[int(rng.integers(len(edge)))] if len(edge) else (h // 2, w // 2)
     y, x = (int(v) - CROP // 2 + int(rng.integers(-24, 25)) for v in (y, x))
     return min(max(x, 0), w - CROP) // 2 * 2, min(max(y, 0), h - CROP) // 2 * 2
+
+
+def draw_some(
+    rng: np.random.Generator, pool: Pool, config: ReliefConfig, count: int
+) -> tuple[dict[str, Tensor], list[NDArray[np.bool_]]]:
+    """A batch to harvest, and where windows are to be cut from its pictures; an empty list: they are crops
+    already."""
+    if config.hands > 0 and rng.random() < config.hands:
+        return draw_hands(rng, pool, count)
+    if config.trim and rng.random() < config.others / 2:
+        found = draw_whole(rng, pool, count)
+        alpha = found["alpha"][:, 0].numpy()
+        return found, list((alpha > 0.2) & (alpha < 0.8))
+    return draw(rng, pool, count, config.others), []
 
 
 @torch.no_grad()
@@ -144,11 +180,10 @@ def harvest(config: ReliefConfig, folder: Path) -> None:
         arrays[name] = np.lib.format.open_memmap(folder / f"{name}.part", "w+", kind, shape)
     for start in range(0, config.crops, 16):
         count = min(16, config.crops - start)
-        whole = config.trim and rng.random() < config.others / 2
-        found = draw_whole(rng, pool, count) if whole else draw(rng, pool, count, config.others)
+        found, there = draw_some(rng, pool, config, count)
         found |= seen(model, found["image"])
         for k in range(count):
-            x, y = windows(rng, found["alpha"][k, 0].numpy()) if whole else (0, 0)
+            x, y = windows(rng, there[k]) if there else (0, 0)
             for name, (_, kind, one, smaller) in fields.items():
                 a, b, side = y // smaller, x // smaller, CROP // smaller
                 values = (found[name][k, :, a : a + side, b : b + side] * one).permute(1, 2, 0).numpy()
@@ -247,8 +282,9 @@ def depth_error(batch: dict[str, Tensor], more: Tensor) -> Tensor:
     """Losses of log-depth with a correction."""
     depth = double(batch["flat"] + more[:, 3:4])
     weights = Weights()
-    level = depth_loss(depth, batch["log_depth"], batch["mask"], weights.depth_mean)
-    return weights.depth * level + weights.gradient * gradient_loss(depth, batch["log_depth"], batch["mask"])
+    level = depth_loss(depth, batch["log_depth"], batch["weight"], weights.depth_mean)
+    steps = gradient_loss(depth, batch["log_depth"], batch["weight"])
+    return weights.depth * level + weights.gradient * steps
 
 
 def matte_error(batch: dict[str, Tensor], more: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.training.test_network import ball
-from training.data import head_box
+from training.data import Pool, head_box
 from training.export import main as export_main
 from training.losses import masked_mean
 from training.model import GeometryNet, ModelConfig, split_normal
@@ -21,6 +21,7 @@ from training.relief import (
     ReliefConfig,
     batch_of,
     depth_error,
+    draw_hands,
     harvest,
     matte_error,
     train,
@@ -131,6 +132,30 @@ def test_crops_are_whole_or_absent_and_mirrored_truly(data, start, tmp_path):
         if inside[k].sum() > 500:
             both = torch.stack([batch["normal"][k, 0][inside[k]], x[k][inside[k]]])
             assert torch.corrcoef(both)[0, 1] > 0.5
+
+
+def test_windows_round_hands_hold_hands(data, start, tmp_path):
+    folder = tmp_path / "hands"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    samples = [ball(str(k), rng, 256, 192) for k in range(4)]
+    for sample in samples[:2]:
+        part = sample.arrays["part"]
+        v, u = np.argwhere(part > 0).mean(0).astype(int)
+        part[v - 6 : v + 6, u - 6 : u + 6] = PARTS.index("hand")
+    write_shard(folder / "shard_00000.tar", samples)
+    pool = Pool.open(folder)
+    found, there = draw_hands(rng, pool, 6)
+    assert found["image"].shape[0] == len(there) == 6
+    for k in range(6):
+        x, y = windows(rng, there[k])
+        assert there[k][y : y + CROP, x : x + CROP].any()
+        assert found["mask"][k, 0][torch.from_numpy(there[k])].all()  # on the ball, where it was put
+    with pytest.raises(ValueError, match="--hands"):
+        draw_hands(rng, Pool.open(data), 1)
+    config = ReliefConfig(str(folder), start, "", crops=20, hands=1.0, trim=True)
+    harvest(config, tmp_path)
+    assert len(np.load(tmp_path / "image.npy")) == 20
 
 
 def test_it_also_learns_to_trim_depth_and_the_matte(data, start, tmp_path):
