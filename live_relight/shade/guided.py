@@ -25,6 +25,11 @@ def _mean(plane: Plane, radius: int) -> Plane:
     return np.asarray(cv2.blur(plane, (k, k), borderType=cv2.BORDER_REPLICATE)).reshape(plane.shape)
 
 
+def _means(planes: list[Plane], radius: int) -> list[Plane]:
+    """`_mean` of four planes at once: half the time of one after the other."""
+    return list(cv2.split(_mean(np.asarray(cv2.merge(planes)), radius)))
+
+
 def _halved(plane: Plane) -> Plane:
     """Means of 2 x 2 (plain.halved)."""
     h, w = plane.shape
@@ -59,12 +64,22 @@ def _shape(geometry: Geometry) -> list[Plane]:
 def _by_colour(guide: Image, target: Plane, radius: int, eps: float) -> list[Plane]:
     """Coefficients for a three-channel guide: a 3 x 3 solve a pixel, by cofactors."""
     i = [np.multiply(guide[..., c], np.float32(1 / 255)) for c in range(3)]
-    m = [_mean(c, radius) for c in i]
-    mt = _mean(target, radius)
-    cov = [_mean(c * target, radius) - mc * mt for c, mc in zip(i, m, strict=True)]
+    target = np.asarray(target, np.float32)
+    *m, mt = _means([*i, target], radius)
+    *with_target, m00 = _means([*(c * target for c in i), i[0] * i[0]], radius)
+    m01, m02, m11, m12 = _means([i[0] * i[1], i[0] * i[2], i[1] * i[1], i[1] * i[2]], radius)
+    mixed = {
+        (0, 0): m00,
+        (0, 1): m01,
+        (0, 2): m02,
+        (1, 1): m11,
+        (1, 2): m12,
+        (2, 2): _mean(i[2] * i[2], radius),
+    }
+    cov = [both - mc * mt for both, mc in zip(with_target, m, strict=True)]
 
     def var(j: int, k: int) -> Plane:
-        return np.asarray(_mean(i[j] * i[k], radius) - m[j] * m[k])
+        return np.asarray(mixed[j, k] - m[j] * m[k])
 
     e = np.float32(eps)
     a, b, c, d, f, g = var(0, 0) + e, var(0, 1), var(0, 2), var(1, 1) + e, var(1, 2), var(2, 2) + e
@@ -81,7 +96,7 @@ def matte(geometry: Geometry) -> Map:
     """The first plane of `coefficients`: h x w x 4 for alpha."""
     radius, eps = plain.ALPHA_FILTER
     planes = _by_colour(geometry.guide, geometry.alpha, radius, eps)
-    return np.asarray(cv2.merge([_mean(np.asarray(p, np.float32), radius) for p in planes]))
+    return _mean(np.asarray(cv2.merge([np.asarray(p, np.float32) for p in planes])), radius)
 
 
 def _luma(guide: Image) -> Plane:
@@ -132,9 +147,10 @@ def contrast(geometry: Geometry) -> Map:
     sides = []
     for slope, start in ((2.0, -0.8), (-2.5, 1.0)):
         share = np.clip(alpha * np.float32(slope) + np.float32(start), 0.0, 1.0) ** 2
-        weight = 1 / (_mean(_mean(share, r), r) + own)
+        near, *seen = _means(_means([share, *(c * share for c in colours)], r), r)
+        weight = 1 / (near + own)
         sides.append(
-            [(_mean(_mean(c * share, r), r) + own * c) * weight + np.float32(plain.FAINT) for c in colours]
+            [(s + own * c) * weight + np.float32(plain.FAINT) for s, c in zip(seen, colours, strict=True)]
         )
     ratios = [np.clip(front / back, 1 / plain.MOST, plain.MOST) for front, back in zip(*sides, strict=True)]
     apart = np.maximum(1 / np.minimum.reduce(ratios), np.maximum.reduce(ratios))
@@ -142,9 +158,8 @@ def contrast(geometry: Geometry) -> Map:
     return np.stack([*ratios, clear], axis=-1).astype(np.float32)
 
 
-def occluder(geometry: Geometry, filled: list[Plane]) -> Map:
-    """The fast twin of plain.occluder; filled: from `fill`."""
-    depth = carried(geometry, filled[:1])[0]
+def occluder(geometry: Geometry, depth: Plane) -> Map:
+    """The fast twin of plain.occluder; depth: the first of `carried`."""
     return np.asarray(cv2.merge([depth, np.asarray(geometry.alpha, np.float32)]))
 
 
@@ -174,10 +189,10 @@ def coefficients(geometry: Geometry, pool: Executor | None = None, filled: list[
     return planes
 
 
-def shape(geometry: Geometry, filled: list[Plane] | None = None) -> Map:
+def shape(geometry: Geometry, planes: list[Plane] | None = None) -> Map:
     """The surface on the geometry's own grid, for light that is worked out there: h x w x 4, depth and unit
-    normal."""
-    depth, x, y, z = carried(geometry, filled or fill(geometry))
+    normal. `planes`: from `carried`, where they are there already."""
+    depth, x, y, z = planes or carried(geometry, fill(geometry)[:4])
     length = cv2.sqrt(cv2.add(cv2.add(cv2.multiply(x, x), cv2.multiply(y, y)), cv2.multiply(z, z)))
     length = np.maximum(length, np.float32(1e-6))
     return np.asarray(cv2.merge([depth, *(cv2.divide(p, length) for p in (x, y, z))]))

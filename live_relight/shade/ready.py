@@ -41,13 +41,14 @@ class Ready(NamedTuple):
 def make_ready(geometry: Geometry, on_grid: bool, pool: Executor | None = None) -> Ready:
     """`on_grid`: as OpenGLShader's; `pool`: works on the matte beside the surface."""
     filled = guided.fill(geometry)
-    softened, occluder = guided.softened(geometry, filled), guided.occluder(geometry, filled)
+    carried = guided.carried(geometry, filled[:4] if on_grid else filled[:1])
+    softened, occluder = guided.softened(geometry, filled), guided.occluder(geometry, carried[0])
     contrast = guided.contrast(geometry)
     present = None if geometry.shading is None else np.ascontiguousarray(filled[4], np.float32)
     grid: tuple[Any, Any, Any]
     if on_grid:
         beside = pool.submit(guided.matte, geometry) if pool else None
-        grid = None, guided.shape(geometry, filled), cv2.cvtColor(geometry.guide, cv2.COLOR_BGR2BGRA)
+        grid = None, guided.shape(geometry, carried), cv2.cvtColor(geometry.guide, cv2.COLOR_BGR2BGRA)
         matte = beside.result() if beside else guided.matte(geometry)
     else:
         planes = guided.coefficients(geometry, pool, filled)
