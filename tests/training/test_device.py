@@ -119,6 +119,25 @@ def test_boxes_stay_inside_and_have_the_wanted_shape(pool, want):
     assert np.abs(middle - pool.head[owners, :2]).mean() < np.abs(box[:, :2] - pool.head[owners, :2]).mean()
 
 
+def test_boxes_go_round_hands_where_there_are_some(pool, monkeypatch):
+    rng = np.random.default_rng(6)
+    owners = rng.integers(0, 6, 300)
+    hand = np.tile(np.float32([20.0, 90.0, 16.0]), (len(pool.head), 1))
+    hand[0] = 0.0  # none seen
+    monkeypatch.setattr(pool, "hand", hand)
+    box = pool.boxes(rng, owners, (96, 64), 0.0, 1.0)
+    assert (box[:, :2] >= -1e-4).all()
+    assert (box[:, 0] + box[:, 2] <= WIDTH + 1e-3).all()
+    assert (box[:, 1] + box[:, 3] <= HEIGHT + 1e-3).all()
+    np.testing.assert_allclose(box[:, 2] / box[:, 3], 1.5, rtol=1e-4)
+    there = owners > 0
+    near = box[there]
+    assert (near[:, 3] <= 4 * 16 + 1e-3).all()
+    assert ((near[:, 0] <= 20) & (near[:, 0] + near[:, 2] >= 20)).all()
+    assert ((near[:, 1] <= 90) & (near[:, 1] + near[:, 3] >= 90)).all()
+    assert box[~there, 3].mean() > near[:, 3].mean()
+
+
 def test_the_same_step_draws_the_same_batch(data, pool, monkeypatch):
     monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64), (96, 64)), 3),))
     config = TrainConfig(str(data), "", steps=10, times=2, heads=0.5)

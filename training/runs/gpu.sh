@@ -11,12 +11,12 @@ LARGE=${LARGE:-0}
 COUNT=${COUNT:-60000}
 JOBS=$(nproc)
 FORM="--fast --deep --widths 160,128,96,48,24 --trim --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5
-    --heads 0.3 --begin 0.2
+    --heads 0.3 --hands 0.3 --begin 0.2
     --device cuda --times 6"
 
 python -m training.synth make --out "$WORK/heldout" --count 480 --seed 1021 --bodies 128 --held-out --jobs "$JOBS" \
     --device auto --assets "$ASSETS"
-python -m training.synth make --out "$WORK/train" --count "$COUNT" --seed 31 --bodies 6400 --jobs "$JOBS" \
+python -m training.synth make --out "$WORK/train" --count "$COUNT" --seed 31 --bodies 6400 --hands 0.4 --jobs "$JOBS" \
     --device auto --assets "$ASSETS"
 python -m training.restore engines/base.onnx --data "$WORK/train" --out "$WORK/start.pt"
 python -m training.train --data "$WORK/train" --start "$WORK/start.pt" --out "$WORK/base" --relief 16 $FORM \
