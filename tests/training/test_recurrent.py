@@ -116,7 +116,7 @@ def test_a_tiny_training_steadies_and_exports(data, tmp_path):
     save_checkpoint(str(tmp_path / "start.pt"), start)
     config = RecurrentConfig(
         str(data), str(tmp_path / "start.pt"), str(tmp_path / "run"),
-        steps=16, batch=2, length=4, rate=0.05, report=1, threads=1,
+        steps=40, batch=2, length=4, rate=0.05, report=1, threads=1,
     )  # fmt: skip
     model = load_model(str(train(config)))
     rows = [line.split(",") for line in (tmp_path / "run" / "log.csv").read_text().splitlines()]
