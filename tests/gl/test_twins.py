@@ -190,6 +190,23 @@ def test_light_map_at_full_size_agrees_too() -> None:
         shader.close()
 
 
+@pytest.mark.parametrize("on_grid", [True, False])
+@pytest.mark.parametrize("blur", [0.0, 0.5])
+def test_what_is_made_ready_before_changes_nothing(on_grid: bool, blur: float) -> None:
+    shader = OpenGLShader(on_grid)
+    try:
+        image = picture((640, 360))
+        geometry = seen(image, (160, 96))
+        geometry = replace(geometry, shading=np.full(geometry.alpha.shape, 0.4, np.float32))
+        look = replace(LOOKS["studio"], background_blur=blur)
+        made = shader.ready(geometry)
+        assert made.ready is not None
+        assert made.alpha is geometry.alpha
+        assert (shader.shade(image, made, look) == shader.shade(image, geometry, look)).all()
+    finally:
+        shader.close()
+
+
 @pytest.mark.parametrize("name", ["studio", "all kinds", "areas"])
 def test_a_coarse_light_map_agrees_too_and_is_left_again(name: str) -> None:
     shader = OpenGLShader(on_grid=False)
