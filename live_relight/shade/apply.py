@@ -25,25 +25,26 @@ class Applier:
     def __init__(self) -> None:
         self._scratch: list[tuple[Map, Map]] = []
 
-    def __call__(self, image: Image, gain: Map, box: Box, out: Image, pool: Executor) -> None:
-        """Fills `box` of `out` with image times gain; both H x W x 3 uint8; gain float32, of the same size or
-        half of it, where both sides are even, sampled bilinearly."""
+    def __call__(self, image: Image, gain: Map, boxes: list[Box], out: Image, pool: Executor) -> None:
+        """Fills `boxes` of `out`, at most BAND rows each, with image times gain; both H x W x 3 uint8; gain
+        float32, of the same size or half of it, where both sides are even, sampled bilinearly: boxes at even
+        places then."""
+        if not boxes:
+            return
         half = gain.shape[:2] != image.shape[:2]
-        top, bottom = box[1], box[3]
         shape = (BAND + 4, image.shape[1], 3)
         if not self._scratch or self._scratch[0][0].shape != shape:
             self._scratch = [(np.empty(shape, np.float32), np.empty(shape, np.float32)) for _ in range(2)]
-        # Bands start at even rows, so that halves fit.
-        middle = top + (bottom - top) // 4 * 2
-        beside = pool.submit(self._rows, image, gain, half, (box[0], top, box[2], middle), out, 1)
-        self._rows(image, gain, half, (box[0], middle, box[2], bottom), out, 0)
+        # Half of the work to each.
+        done = np.cumsum([(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes])
+        first = int(np.searchsorted(done, done[-1] / 2)) + 1
+        beside = pool.submit(self._bands, image, gain, half, boxes[first:], out, 1)
+        self._bands(image, gain, half, boxes[:first], out, 0)
         beside.result()
 
-    def _rows(self, image: Image, gain: Map, half: bool, box: Box, out: Image, worker: int) -> None:
-        x0, y0, x1, y1 = box
+    def _bands(self, image: Image, gain: Map, half: bool, boxes: list[Box], out: Image, worker: int) -> None:
         big, product = self._scratch[worker]
-        for a in range(y0, y1, BAND):
-            b = min(a + BAND, y1)
+        for x0, a, x1, b in boxes:
             part = gain[a:b, x0:x1]
             if half:
                 part = _doubled(gain, (x0, a, x1, b), big)
@@ -68,12 +69,19 @@ def _doubled(gain: Map, box: Box, room: Map) -> Map:
 
 def behind(image: Image, boxes: list[Box], look: Look, out: Image) -> None:
     """Fills `boxes` of `out`, where nobody is: image times the backdrop's factor; both H x W x 3 uint8."""
-    factor = reference.behind(look)
-    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
-    table = None if (factor == 1.0).all() else times(values, factor.astype(np.float32))
+    factor = reference.behind(look).astype(np.float32)
+    alike = bool((factor == factor[0]).all())
+    table = (
+        None if alike else times(np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2), factor)
+    )
     for x0, y0, x1, y1 in boxes:
-        part = image[y0:y1, x0:x1]
-        out[y0:y1, x0:x1] = part if table is None else cv2.LUT(part, table)
+        part, target = image[y0:y1, x0:x1], out[y0:y1, x0:x1]
+        if table is not None:
+            cv2.LUT(part, table, dst=target)
+        elif factor[0] == 1.0:
+            np.copyto(target, part)
+        else:
+            cv2.convertScaleAbs(part, dst=target, alpha=float(factor[0]))
 
 
 def times(values: Image, factor: Map) -> Image:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
+from collections.abc import Callable
 
 import moderngl
 
@@ -27,6 +29,21 @@ def create_context() -> moderngl.Context:
             problem = problem or str(error)
     todo = NEEDED if sys.platform.startswith("linux") else "update the graphics driver"
     raise ShaderError("no OpenGL 3.3", f"'{problem}'", "EGL with a driver (Mesa's llvmpipe will do)", todo)
+
+
+def waiter(ctx: moderngl.Context) -> Callable[[], object]:
+    """What waits until everything that was drawn is there, and lets other Python threads go on meanwhile;
+    with the context current. moderngl keeps the interpreter's lock while it waits: with a software rasteriser
+    that is a third of a frame in which no geometry is worked out and no frame is read."""
+    try:
+        address = int(ctx.mglo._context.load("glFinish"))
+    except (AttributeError, TypeError, ValueError):  # another moderngl: it waits all the same
+        return ctx.finish
+    if not address:
+        return ctx.finish
+    if sys.platform == "win32":
+        return ctypes.WINFUNCTYPE(None)(address)
+    return ctypes.CFUNCTYPE(None)(address)
 
 
 def load_source(name: str, defines: dict[str, int | str] | None = None) -> str:

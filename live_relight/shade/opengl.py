@@ -20,7 +20,7 @@ from ..core.stages import Corrector
 from ..core.temporal import Smoothing
 from ..resize import resized
 from . import guided
-from .apply import Applier, behind
+from .apply import BAND, Applier, behind
 from .backdrop import defocused
 from .context import create_context
 from .edges import NOWHERE, Indices, edge, repaint
@@ -29,7 +29,7 @@ from .painter import Painter
 from .passes import Passes
 from .ready import Ready, make_ready
 from .targets import Size
-from .tiles import Box, around, others, read_by, tiles
+from .tiles import Box, across, around, joined, others, read_by, tiles
 from .ways import CPU, INTEROP, UPLOAD, ToLight, Ways
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
@@ -160,7 +160,8 @@ class OpenGLShader:
             )
             image = defocused(image, geometry, cover, contrast, look.background_blur)
         small = image if of_gain == size else resized(image, of_gain)
-        here, light = self._boxes(matte, of_gain, look)
+        rows, light = self._boxes(matte, of_gain, look)
+        here = joined(rows)
         self._lit = light if here else [], look.ambient
         out = np.empty(image.shape, np.uint8)
         if not here:
@@ -177,14 +178,14 @@ class OpenGLShader:
             draw(look)
         self._passes.draw_gain(here, look)
         if self.on_grid:
-            self._read_gain(here, look)
-            box = self._grown(around(here), size)
-            self._apply(image, self._gain, box, out, self._pool)
-            behind(image, others([box], size), look, out)
+            self._read_gain(here, others(rows, of_gain), look)
+            bands = across([self._grown(box, size) for box in rows], BAND)
+            self._apply(image, self._gain, bands, out, self._pool)
+            behind(image, others(bands, size), look, out)
             self.sharpened = self._sharpen_edges(image, geometry, matte, look, out) if fine else NOWHERE
         else:
             self._passes.read(here, out)
-            behind(image, others(here, size), look, out)
+            behind(image, others(rows, size), look, out)
         return out
 
     def close(self) -> None:
@@ -230,8 +231,8 @@ class OpenGLShader:
         return made.matte
 
     def _boxes(self, matte: Map | None, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
-        """What to draw: boxes of the gain or picture (of `size`), and of the light map that they read.
-        `matte`: its coefficients; None where the host may not have them."""
+        """What to draw: boxes of the gain or picture (of `size`) as of `tiles`, and of the light map that
+        they read. `matte`: its coefficients; None where the host may not have them."""
         _, _, light_size, grid = self._passes.sizes
         if max(reference.behind(look)) > 1.0 or size[0] < grid[0] or size[1] < grid[1]:
             # Brighter than it was, the shoulder mixes the channels: no one factor does that.
@@ -258,15 +259,15 @@ class OpenGLShader:
         repaint(image, places, (matte, self._passes.factors(), self._ready.contrast), look, out)
         return places
 
-    def _read_gain(self, boxes: list[Box], look: Look) -> None:
-        """Copies `boxes` into the gain, which is the backdrop's elsewhere."""
+    def _read_gain(self, boxes: list[Box], free: list[Box], look: Look) -> None:
+        """Copies `boxes` into the gain, which is the backdrop's elsewhere (`free`)."""
         w, h = self._passes.sizes.gain
         if self._gain.shape[:2] != (h, w):
             self._gain = np.empty((h, w, 3), np.float32)
         # OpenCV fills ten times as fast as NumPy does where the colour is the innermost side.
-        cv2.rectangle(
-            self._gain, (0, 0), (w - 1, h - 1), tuple(map(float, reference.behind(look))), cv2.FILLED
-        )
+        colour = tuple(map(float, reference.behind(look)))
+        for x0, y0, x1, y1 in free:
+            cv2.rectangle(self._gain, (x0, y0), (x1 - 1, y1 - 1), colour, cv2.FILLED)
         self._passes.read(boxes, self._gain)
 
     def _grown(self, box: Box, size: Size) -> Box:

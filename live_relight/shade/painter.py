@@ -7,6 +7,7 @@ from typing import Any
 import moderngl
 import numpy as np
 
+from .context import waiter
 from .packing import Defines
 from .targets import Size, program
 from .tiles import Box
@@ -20,6 +21,7 @@ class Painter:
         self._programs: dict[tuple[Any, ...], moderngl.VertexArray] = {}
         self._boxes_buffer = ctx.buffer(reserve=16, dynamic=True)
         self._drawn: Any = np.empty(0, np.uint8)
+        self.wait = waiter(ctx)
 
     def draw(
         self,
@@ -61,6 +63,7 @@ class Painter:
         if self._drawn.dtype != kind or self._drawn.size < count:
             self._drawn = np.empty(count, kind)  # kept: fresh pages cost more than the copy
         drawn = self._drawn[:count].reshape(bottom - top, right - left, 4)
+        self.wait()
         target.read_into(
             drawn, (left, top, right - left, bottom - top), components=4, dtype=f"f{drawn.itemsize}"
         )

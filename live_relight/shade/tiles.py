@@ -18,6 +18,9 @@ Box = tuple[int, int, int, int]
 SLACK = 1e-3
 SIDE = 32
 """Pixels a tile has a side, about; llvmpipe's own are as large."""
+BLOCK = 4
+"""Pixels a side of what llvmpipe draws at once. A box is two triangles: the blocks that both of them cut are
+drawn twice, so boxes are to be wide and high."""
 
 
 def levels(contrast: Map, size: tuple[int, int]) -> Map:
@@ -58,6 +61,16 @@ def tiles(hit: npt.NDArray[np.bool_], size: tuple[int, int], side: int = SIDE, n
     return list(zip(*(v.tolist() for v in (x[begin], y[row], x[end], y[row + 1])), strict=True))
 
 
+def across(boxes: list[Box], rows: int) -> list[Box]:
+    """One box for every `rows` rows that hold any of `boxes`: from the leftmost to the rightmost."""
+    found: dict[int, Box] = {}
+    for x0, y0, x1, y1 in boxes:
+        for k in range(y0 // rows, -(-y1 // rows)):
+            own = x0, max(y0, k * rows), x1, min(y1, (k + 1) * rows)
+            found[k] = around([own, found[k]]) if k in found else own
+    return [found[k] for k in sorted(found)]
+
+
 def others(boxes: list[Box], size: tuple[int, int]) -> list[Box]:
     """What `boxes` (as from `tiles`) leave of a picture of `size`."""
     w, h = size
@@ -77,17 +90,51 @@ def others(boxes: list[Box], size: tuple[int, int]) -> list[Box]:
 
 def read_by(boxes: list[Box], size: tuple[int, int], grid: tuple[int, int], margin: int = 1) -> list[Box]:
     """The parts of a map of size `grid` that `boxes` of a picture of `size` read bilinearly, `margin` texels
-    round them included."""
+    round them included. None overlap; they end at whole BLOCKs."""
     (pw, ph), (w, h) = size, grid
-    return [
-        (
-            max(x0 * w // pw - margin, 0),
-            max(y0 * h // ph - margin, 0),
-            min(-(-x1 * w // pw) + margin, w),
-            min(-(-y1 * h // ph) + margin, h),
-        )
-        for x0, y0, x1, y1 in boxes
-    ]
+    return joined(
+        [
+            (
+                max(x0 * w // pw - margin, 0) // BLOCK * BLOCK,
+                max(y0 * h // ph - margin, 0) // BLOCK * BLOCK,
+                min((-(-x1 * w // pw) + margin + BLOCK - 1) // BLOCK * BLOCK, w),
+                min((-(-y1 * h // ph) + margin + BLOCK - 1) // BLOCK * BLOCK, h),
+            )
+            for x0, y0, x1, y1 in boxes
+        ]
+    )
+
+
+def joined(boxes: list[Box]) -> list[Box]:
+    """Boxes that cover what `boxes` do, and nothing twice: as high as they can be."""
+    if not boxes:
+        return []
+    edges = np.asarray(boxes)
+    x, y = np.unique(edges[:, 0::2]), np.unique(edges[:, 1::2])
+    covered = np.zeros((len(y) + 1, len(x) + 1), np.int8)  # a border of nothing all round
+    columns, rows = np.searchsorted(x, edges[:, 0::2]) + 1, np.searchsorted(y, edges[:, 1::2]) + 1
+    for (a, b), (top, bottom) in zip(columns.tolist(), rows.tolist(), strict=True):
+        covered[top:bottom, a:b] = 1
+    found: list[Box] = []
+    growing: dict[tuple[int, int], int] = {}
+    for row, change in enumerate(np.diff(covered, axis=1)[1:].tolist()):
+        runs = [(i, change.index(-1, i)) for i, step in enumerate(change) if step > 0]
+        going: dict[tuple[int, int], int] = {}
+        for a, b in runs:
+            at = a
+            for own, since in sorted(growing.items()):  # what goes on below, and what is new beside it
+                if own[0] >= at and own[1] <= b:
+                    going |= {(at, own[0]): row, own: since} if own[0] > at else {own: since}
+                    at = own[1]
+            if at < b:
+                going[at, b] = row
+        found += [
+            (int(x[a]), int(y[since]), int(x[b]), int(y[row]))
+            for (a, b), since in growing.items()
+            if going.get((a, b)) != since
+        ]
+        growing = going
+    return found
 
 
 def around(boxes: list[Box]) -> Box:

@@ -24,11 +24,11 @@ from live_relight.geometry.analytic import sphere
 from live_relight.resize import resized
 from live_relight.shade import backdrop as fast_backdrop
 from live_relight.shade import guided
-from live_relight.shade.apply import Applier
+from live_relight.shade.apply import BAND, Applier
 from live_relight.shade.context import load_source
 from live_relight.shade.guided import coefficients
 from live_relight.shade.opengl import OpenGLShader
-from live_relight.shade.tiles import can_reach, others, read_by, tiles
+from live_relight.shade.tiles import Box, across, can_reach, joined, others, read_by, tiles
 from live_relight.shelf import FileShelf
 
 LOOKS = {
@@ -357,6 +357,48 @@ def test_tiles_hold_every_pixel_that_reads_a_hit(
     assert twin.sample(drawn, size)[covered == 1].min(initial=1.0) == pytest.approx(1.0)
 
 
+def painted(boxes: list[Box], height: int = 24, width: int = 32) -> npt.NDArray[np.int64]:
+    """How often each place is in a box."""
+    found = np.zeros((height, width), int)
+    for x0, y0, x1, y1 in boxes:
+        assert 0 <= x0 < x1 <= width
+        assert 0 <= y0 < y1 <= height
+        found[y0:y1, x0:x1] += 1
+    return found
+
+
+BOXES = st.lists(
+    st.tuples(st.integers(0, 31), st.integers(0, 23), st.integers(1, 32), st.integers(1, 24)).filter(
+        lambda box: box[0] < box[2] and box[1] < box[3]
+    ),
+    max_size=8,
+)
+
+
+@given(BOXES)
+def test_joined_boxes_cover_the_same_and_nothing_twice(boxes: list[Box]) -> None:
+    np.testing.assert_array_equal(painted(joined(boxes)), np.minimum(painted(boxes), 1))
+
+
+def test_joined_boxes_are_as_high_as_they_can_be() -> None:
+    steps = [(4, 0, 8, 3), (4, 3, 8, 6), (2, 6, 10, 9), (2, 9, 10, 12), (5, 12, 6, 15)]
+    assert sorted(joined(steps)) == [(2, 6, 4, 12), (4, 0, 8, 12), (5, 12, 6, 15), (8, 6, 10, 12)]
+
+
+@given(BOXES, st.integers(1, 9))
+def test_across_holds_every_box_and_no_row_without_one(boxes: list[Box], rows: int) -> None:
+    bands, covered = across(boxes, rows), painted(boxes) > 0
+    drawn = painted(bands)
+    assert drawn.max(initial=0) <= 1
+    assert (drawn[covered] == 1).all()
+    for x0, y0, x1, y1 in bands:
+        assert y0 // rows == (y1 - 1) // rows
+        assert covered[:, x0].any()
+        assert covered[:, x1 - 1].any()
+        assert covered[y0].any()
+        assert covered[y1 - 1].any()
+
+
 def test_an_empty_corner_is_left_out() -> None:
     hit = np.zeros((160, 288), bool)
     hit[80:, 100:200] = True
@@ -394,7 +436,7 @@ def test_applied_gain_agrees_with_numpy(
     box = (x0, y0, width if x1 >= width - 1 else x1, height if y1 >= height - 1 else y1)
     out = np.full_like(image, 7)
     with ThreadPoolExecutor(1) as pool:
-        Applier()(image, gain, box, out, pool)
+        Applier()(image, gain, across([box], BAND), out, pool)
     inside = np.zeros((height, width), bool)
     inside[box[1] : box[3], box[0] : box[2]] = True
     assert (out[~inside] == 7).all()
