@@ -21,6 +21,16 @@ def steps(frame: tuple[int, int], size: tuple[int, int]) -> list[tuple[tuple[int
     return found
 
 
+def with_half(image: Image, size: tuple[int, int]) -> tuple[Image | None, Image]:
+    """The same as `resized`, and before it the picture at half its size where that is on the way."""
+    h, w = image.shape[:2]
+    half = w // 2, h // 2
+    if w % 2 or h % 2 or half == size or steps((w, h), size)[:1] != [(half, cv2.INTER_AREA)]:
+        return None, resized(image, size)
+    small = resized(image, half)
+    return small, resized(small, size)
+
+
 def resized(image: Image, size: tuple[int, int]) -> Image:
     """H x W x 3 uint8 to `size` (width, height) without aliasing.
 

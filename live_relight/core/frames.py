@@ -68,6 +68,9 @@ class Geometry:
     shading: Map | None = None
     """h x w float32: log2 of the luma of the light that falls on the person, 0 where it is the person's mean.
     None where the estimator does not tell it from the paint."""
+    half: Image | None = None
+    """The picture at half its size, where the estimator came by it on the way to its own; for the light pass,
+    which works at that."""
     resident: Resident | None = None
     """A short way to the same maps for a light pass on the same card. The arrays are there all the same."""
     ready: object | None = None
@@ -84,7 +87,7 @@ class Geometry:
         normal, depth, alpha = self.normal.copy(), self.depth.copy(), self.alpha.copy()
         normal[bad], depth[bad], alpha[bad] = (0.0, 0.0, 1.0), 1.0, 0.0
         shading = None if self.shading is None else np.where(bad, np.float32(0.0), self.shading)
-        return Geometry(normal, depth, alpha, self.guide, shading)
+        return Geometry(normal, depth, alpha, self.guide, shading, self.half)
 
     @property
     def size(self) -> tuple[int, int]:

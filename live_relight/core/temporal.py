@@ -93,6 +93,7 @@ def _blend(old: Geometry, new: Geometry, weight: Map) -> Geometry:
         np.asarray(old.alpha + (new.alpha - old.alpha) * weight, np.float32),
         new.guide,
         shading,
+        new.half,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import onnxruntime as ort
 
 from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
-from ..resize import resized
+from ..resize import with_half
 from .network import Network, input_size, to_geometry, to_input
 from .providers import Provider, first_line, open_session
 
@@ -38,14 +40,15 @@ class OnnxEstimator:
         # Compiling anew for every step of the quality governor would be a pause; a card has the time.
         share = 1.0 if self._fixed else share
         size = input_size((w, h), round(self._network.pixels * share), self._network.stride)
-        small = resized(image, size)
+        half, small = with_half(image, size)
         session = self._session(size)
         try:
             found = session.run(self._outputs, {"image": to_input(small)})
         except Exception as error:  # onnxruntime has no common base for its errors
             raise EstimatorError(self.name, first_line(error), "a network that runs") from None
         normal, depth, alpha, *more = found
-        return to_geometry(small, normal, depth, alpha, (w, h), *more)
+        made = to_geometry(small, normal, depth, alpha, (w, h), *more)
+        return replace(made, half=half)
 
     def close(self) -> None:
         """Frees what a provider holds on its card. Usable again: sessions are opened when needed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from ..core.errors import EstimatorError
 from ..core.frames import Geometry, Image
 from ..core.install import pip
-from ..resize import resized
+from ..resize import with_half
 from .network import Network, input_size, to_geometry, to_input
 
 Floats = npt.NDArray[np.float32]
@@ -70,14 +71,14 @@ class OpenVinoEstimator:
     def estimate(self, image: Image, share: float = 1.0) -> Geometry:
         h, w = image.shape[:2]
         size = input_size((w, h), round(self._pixels * share), self._stride)
-        small = resized(image, size)
+        half, small = with_half(image, size)
         try:
             result = self._run(to_input(small))
             normal, depth, alpha = result["normal"], result["depth"], result["alpha"]
             shading = result["shading"] if "shading" in self._run.outputs else None
         except Exception as error:  # as above
             raise EstimatorError(self.name, last_line(error), "a network that runs") from None
-        return to_geometry(small, normal, depth, alpha, (w, h), shading)
+        return replace(to_geometry(small, normal, depth, alpha, (w, h), shading), half=half)
 
     def close(self) -> None:
         self._run.close()

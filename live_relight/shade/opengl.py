@@ -159,7 +159,8 @@ class OpenGLShader:
                 self._ready.contrast if matte is not None and self._ready else guided.contrast(geometry)
             )
             image = defocused(image, geometry, cover, contrast, look.background_blur)
-        small = image if of_gain == size else resized(image, of_gain)
+            geometry = replace(geometry, half=None)  # of the picture before
+        small = image if of_gain == size else self._halved(image, geometry, of_gain)
         rows, light = self._boxes(matte, of_gain, look)
         here = joined(rows)
         self._lit = light if here else [], look.ambient
@@ -229,6 +230,11 @@ class OpenGLShader:
             targets["planes"].write(made.matte)
         self._ready = made
         return made.matte
+
+    def _halved(self, image: Image, geometry: Geometry, size: Size) -> Image:
+        """The picture at `size`, the gain's: the estimator's where it has it."""
+        half = geometry.half
+        return half if half is not None and half.shape[1::-1] == size else resized(image, size)
 
     def _boxes(self, matte: Map | None, size: Size, look: Look) -> tuple[list[Box], list[Box]]:
         """What to draw: boxes of the gain or picture (of `size`) as of `tiles`, and of the light map that
