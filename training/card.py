@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import BARE, EDGE_ON, LUMA, SKIN, Pool, hand_of, head_of
+from training.data import BARE, EDGE_ON, HAND, LUMA, SKIN, Pool, hand_of, head_of
 
 F32 = NDArray[np.float32]
 SAMPLES = 2
@@ -123,13 +123,15 @@ class DevicePool:
         cover = maps["alpha"].float()[:, None] / 255
         normal = maps["normal"].permute(0, 3, 1, 2).float() / 127 * cover
         depth = maps["depth"].float()[:, None] * cover
-        bare = torch.from_numpy(BARE).to(self.device)[maps["part"].long()][:, None].float()
+        skin = torch.from_numpy(np.stack([BARE, HAND], 1)).to(self.device)
+        skin = skin[maps["part"].long()].permute(0, 3, 1, 2).float()
         albedo = (maps["albedo"].permute(0, 3, 1, 2).float() / 255) ** 2
         stack = torch.cat(
-            [self.colour[chosen].permute(0, 3, 1, 2).float() / 255, normal, depth, cover, bare, albedo], 1
+            [self.colour[chosen].permute(0, 3, 1, 2).float() / 255, normal, depth, cover, skin, albedo], 1
         )
         fine = F.grid_sample(stack, place, mode="bilinear", padding_mode="border", align_corners=False)
-        image, normal, depth, alpha, bare, albedo = F.avg_pool2d(fine, SAMPLES).split([3, 3, 1, 1, 1, 3], 1)
+        parts = F.avg_pool2d(fine, SAMPLES).split([3, 3, 1, 1, 1, 1, 3], 1)
+        image, normal, depth, alpha, bare, hand, albedo = parts
         camera = self._camera(owner.cpu().numpy(), box, size, mirror)
         sign = torch.from_numpy(np.where(mirror, -1.0, 1.0).astype(np.float32)).to(self.device)
         normal = torch.cat([normal[:, :1] * sign.view(-1, 1, 1, 1), normal[:, 1:]], 1)
@@ -144,6 +146,7 @@ class DevicePool:
             "alpha": alpha,
             "mask": mask,
             "weight": mask * (1 + (SKIN - 1) * bare),
+            "hand": hand,
             "camera": camera,
         }
         return found | _shade(image, albedo, alpha, mask, torch.from_numpy(gamma).to(self.device))

@@ -4,8 +4,8 @@ A batch is a dict of float32 tensors: image [B,3,H,W] sRGB 0..1, normal [B,3,H,W
 [B,1,H,W] (log of z over the person's median), alpha [B,1,H,W], mask [B,1,H,W] (1 where
 geometry is trusted), weight [B,1,H,W] (the mask, SKIN where there is skin: faces and hands are what people
 look at, and few pixels of a picture), shade [B,1,H,W] (natural log of linear luma over the luma of the
-surface's own colour, whatever the level), shade_mask [B,1,H,W] (1 where that is known), camera [B,3] =
-(f, cx, cy) in pixels of the crop.
+surface's own colour, whatever the level), shade_mask [B,1,H,W] (1 where that is known), hand [B,1,H,W] (a
+hand's coverage), camera [B,3] = (f, cx, cy) in pixels of the crop.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ def load_item(
     # Where a shrunk pixel mixes very different normals or depths the mean is nobody's: leave it out.
     sound = facing(weighted[..., :3], camera) > EDGE_ON * length[..., 0]
     mask = ((alpha > 0.5) & (length[..., 0] > 0.75 * alpha) & sound).astype(np.float32)
-    bare = scale(crop(BARE[record["part"]], box), size)
+    skin = np.dstack([crop(BARE[record["part"]], box), crop(HAND[record["part"]], box)])
+    bare, hand = np.moveaxis(scale(skin, size), 2, 0)
     normal = weighted[..., :3] / np.maximum(length, 1e-4) * mask[..., None]
     metres = np.where(mask > 0, depth / np.maximum(alpha, 1e-3), 1.0)
     middle = float(np.median(metres[mask > 0])) if mask.any() else 1.0
@@ -212,6 +213,7 @@ def load_item(
         "alpha": alpha,
         "mask": mask,
         "weight": mask * (1 + (SKIN - 1) * bare),
+        "hand": hand,
     }
     if shaded:
         shade, known = shading(image, scale((crop(record["albedo"], box) / 255) ** 2, size), alpha)

@@ -20,13 +20,23 @@ def average(mean: dict[str, Tensor], model: nn.Module, decay: float) -> None:
 
 
 def resume(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, mean: dict[str, Tensor]
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    mean: dict[str, Tensor],
+    head: nn.Module | None = None,
 ) -> tuple[int, float]:
-    """Load `last.pt` if it is there; returns the step and the seconds spent."""
+    """Load `last.pt` if it is there; returns the step and the seconds spent. `head`: what else learns."""
     if not path.exists():
         return 0, 0.0
     blob = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(blob["model"])
+    if head is not None:
+        if "head" not in blob:
+            raise ValueError(
+                f"{path}: got a run begun without --weight-hand, expected one with it; begin another"
+            )
+        head.load_state_dict(blob["head"])
     optimizer.load_state_dict(blob["optimizer"])
     for name, value in blob["ema"].items():
         mean[name].copy_(value)

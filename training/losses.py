@@ -21,6 +21,8 @@ APART = 0.3
 STEP_MOST = 1.0
 """Errors of log-depth's steps count up to this. A hand before a face is a step of 0.2 and more: where they
 ended at that, a hand that did not stand out at all had nothing to learn from."""
+STEP_FULL = 0.15
+"""A step of log-depth in the truth that counts as one in full."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Weights:
     depth: float = 4.0
     depth_mean: float = 0.15  # share of a picture's mean log-depth error that still counts
     gradient: float = 4.0
+    step: float = 0.0  # how much more a real step of depth counts than a smooth place
     agree: float = 0.3
     alpha: float = 1.0
     pyramid: float = 0.0
@@ -102,18 +105,28 @@ def depth_loss(pred: Tensor, truth: Tensor, mask: Tensor, keep: float) -> Tensor
     return masked_mean(remove_mean(pred - truth, mask, keep).abs(), mask)
 
 
-def gradient_loss(pred: Tensor, truth: Tensor, mask: Tensor, steps: tuple[int, ...] = (1, 4, 12)) -> Tensor:
+def gradient_loss(
+    pred: Tensor, truth: Tensor, mask: Tensor, steps: tuple[int, ...] = (1, 4, 12), more: float = 0.0
+) -> Tensor:
     """Absolute error of log-depth differences over some pixels, across and down, up to STEP_MOST. Two pixels
-    count by the lesser of their weights in `mask`."""
+    count by the lesser of their weights in `mask`, and `more` times that on top where the truth has a step of
+    STEP_FULL between them. An absolute error's best guess is the median: without `more` a step that is less
+    than likely is best left out."""
     error = pred - truth
+
+    def counts(least: Tensor, step: Tensor) -> Tensor:
+        return least * (1 + more * (step.abs() / STEP_FULL).clamp_max(1.0)) if more else least
+
     total = error.new_zeros(())
     for s in steps:
         if error.shape[-1] <= s or error.shape[-2] <= s:
             continue
         across = (error[..., :, s:] - error[..., :, :-s]).abs().clamp_max(STEP_MOST)
         down = (error[..., s:, :] - error[..., :-s, :]).abs().clamp_max(STEP_MOST)
-        total = total + masked_mean(across, torch.minimum(mask[..., :, s:], mask[..., :, :-s]))
-        total = total + masked_mean(down, torch.minimum(mask[..., s:, :], mask[..., :-s, :]))
+        least = torch.minimum(mask[..., :, s:], mask[..., :, :-s])
+        total = total + masked_mean(across, counts(least, truth[..., :, s:] - truth[..., :, :-s]))
+        least = torch.minimum(mask[..., s:, :], mask[..., :-s, :])
+        total = total + masked_mean(down, counts(least, truth[..., s:, :] - truth[..., :-s, :]))
     return total
 
 
@@ -199,7 +212,8 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     terms = {
         "normal": weights.normal * normal_loss(normal, truth["normal"], weight),
         "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], weight, weights.depth_mean),
-        "gradient": weights.gradient * gradient_loss(log_depth, truth["log_depth"], weight),
+        "gradient": weights.gradient
+        * gradient_loss(log_depth, truth["log_depth"], weight, more=weights.step),
         "alpha": weights.alpha * alpha_loss(raw[:, 4:5], truth["alpha"]),
     }
     if weights.relief:

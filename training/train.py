@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from training.depthwise import quicken
 from training.device import Place, join, leave, meet, same_progress, share_gradients, to_device
+from training.hands import HandHead
 from training.keep import average, log, resume
 from training.losses import Weights, teacher_loss, total_loss
 from training.model import GeometryNet, ModelConfig, parameters, read_widths
@@ -45,7 +46,8 @@ class TrainConfig:
     saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a card the data is
     kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
     `times` as large as schedule.PHASES says. `teacher`: a checkpoint whose word is learned too, by
-    `weight_teacher`, its matte by `weight_taught_matte` of that.
+    `weight_teacher`, its matte by `weight_taught_matte` of that. `weight_hand` > 0: where hands are is
+    learned too, by a head that is thrown away (hands.py).
     """
 
     data: str
@@ -88,12 +90,18 @@ class TrainConfig:
     weight_alpha: float = Weights.alpha
     weight_teacher: float = 1.0
     weight_taught_matte: float = 1.0
+    weight_hand: float = 0.0
+    weight_step: float = Weights.step
 
 
-def make_optimizer(model: GeometryNet, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(
+    model: GeometryNet, config: TrainConfig, head: HandHead | None = None
+) -> torch.optim.Optimizer:
     """AdamW: a lower rate for the pretrained encoder, no decay on norms and biases."""
     groups = []
-    for module, rate in ((model.encoder, config.encoder_rate), (model, config.rate)):
+    modules = ((model.encoder, config.encoder_rate), (model, config.rate), (head, config.rate))
+    for module, rate in modules[: 2 if head is None else 3]:
+        assert module is not None
         own = [
             p
             for n, p in module.named_parameters()
@@ -157,9 +165,10 @@ def train_at(place: Place, config: TrainConfig) -> Path:
         (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     model = start_model(config, place).train()
     hold_still(model, config.still)
-    optimizer = make_optimizer(model, config)
+    head = HandHead(model).to(place.device) if config.weight_hand > 0 else None
+    optimizer = make_optimizer(model, config, head)
     mean = {k: v.clone() for k, v in model.state_dict().items()}
-    step, spent = resume(out / "last.pt", model, optimizer, mean)
+    step, spent = resume(out / "last.pt", model, optimizer, mean, head)
     model = model.to(memory_format=torch.channels_last)
     if place.half and not place.card:
         quicken(model)
@@ -170,6 +179,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     def keep() -> None:
         seconds = progress.seconds()
         told = {"optimizer": optimizer.state_dict(), "ema": mean, "step": step, "seconds": seconds}
+        told |= {} if head is None else {"head": head.state_dict()}
         save_checkpoint(out / "last.pt", model, **told)
 
     if place.first:
@@ -187,7 +197,8 @@ def train_at(place: Place, config: TrainConfig) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * rate_at(share)
             taught = config.weight_teacher, config.weight_taught_matte
-            terms = train_step(model, optimizer, batch, weights, place, teacher, taught)
+            more = Extra(teacher, taught, head, config.weight_hand)
+            terms = train_step(model, optimizer, batch, weights, place, more)
             average(mean, model, average_at(step))
             step += 1
             bar.update(max(share - bar.n, 0.0))
@@ -217,31 +228,47 @@ def weights_of(config: TrainConfig) -> Weights:
     return Weights(**{name: getattr(config, key) for name, key in given.items() if hasattr(config, key)})
 
 
+@dataclass(frozen=True)
+class Extra:
+    """What else a step learns from. `taught`: weight of what the `teacher` says, and of its matte in that;
+    `weight_hand` that of what `head` says."""
+
+    teacher: GeometryNet | None = None
+    taught: tuple[float, float] = (1.0, 1.0)
+    head: HandHead | None = None
+    weight_hand: float = 0.0
+
+
+NOTHING = Extra()
+
+
 def train_step(
     model: GeometryNet,
     optimizer: torch.optim.Optimizer,
     batch: dict[str, Tensor],
     weights: Weights,
     place: Place,
-    teacher: GeometryNet | None = None,
-    taught: tuple[float, float] = (1.0, 1.0),
+    extra: Extra = NOTHING,
 ) -> dict[str, Tensor]:
-    """One update; returns the terms of the loss. `taught`: weight of what the `teacher` says, and of its
-    matte in that."""
+    """One update; returns the terms of the loss."""
     batch = to_device(batch, place)
     image = batch["image"].contiguous(memory_format=torch.channels_last)
     with torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
         raw = model.raw(image)
     loss, terms = total_loss(raw.float(), batch, weights)
-    if teacher is not None:
+    if extra.teacher is not None:
         with torch.no_grad(), torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
-            told = teacher.raw(image)
-        more = taught[0] * teacher_loss(raw.float(), told.float(), batch, taught[1])
+            told = extra.teacher.raw(image)
+        more = extra.taught[0] * teacher_loss(raw.float(), told.float(), batch, extra.taught[1])
         loss, terms = loss + more, terms | {"teacher": more.detach()}
+    if extra.head is not None:
+        more = extra.weight_hand * extra.head.loss(batch["hand"])
+        loss, terms = loss + more, terms | {"hand": more.detach()}
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    share_gradients(model, place)
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 3.0)
+    all_of_it = model if extra.head is None else torch.nn.ModuleList([model, extra.head])
+    share_gradients(all_of_it, place)
+    norm = torch.nn.utils.clip_grad_norm_(all_of_it.parameters(), 3.0)
     if torch.isfinite(norm):  # after sharing: all processes agree
         optimizer.step()
     return terms

@@ -33,6 +33,9 @@ def person(key: str, rng: np.random.Generator) -> Sample:
     wave = np.stack([np.sin(x / 9 + k) * np.cos(y / 7 - k) for k in range(3)], -1)
     part = np.where(on, PARTS.index("skin"), 0)
     part[np.hypot(x - cx, y - cy) < 4] = PARTS.index("eyes")
+    part[round(cy) + 9 : round(cy) + 12, round(cx) : round(cx) + 3] = PARTS.index(
+        "hand"
+    )  # too small to be led to
     arrays = {
         "colour": np.stack([(120 + 90 * wave).astype(np.uint8), (100 + 60 * wave).astype(np.uint8)]),
         "normal": np.round(n * 127).astype(np.int8),
