@@ -93,7 +93,8 @@ class Relighter:
         self._ready()
         look = self.look if lights is None else replace(self.look, lights=_listed(lights))
         frame = _checked(frame)
-        geometry = geometry.sound() if geometry else self.geometry(frame)
+        # The half of a picture that came with it may be another picture's, or this one's before a change.
+        geometry = replace(geometry.sound(), half=None) if geometry else self.geometry(frame)
         there = step(PresentState(), present.fit(geometry), 0.0)
         look = presence.faded(arrange(look, there), presence.seen(geometry))
         return self._shader.shade(frame, geometry, look, MOST_STEPS, there.present)

@@ -31,6 +31,10 @@ def resume(
         return 0, 0.0
     blob = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(blob["model"])
+    if head is None and "head" in blob:
+        raise ValueError(
+            f"{path}: got a run with --weight-hand, expected one without; give it, or begin another"
+        )
     if head is not None:
         if "head" not in blob:
             raise ValueError(

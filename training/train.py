@@ -165,6 +165,8 @@ def train_at(place: Place, config: TrainConfig) -> Path:
         (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     model = start_model(config, place).train()
     hold_still(model, config.still)
+    if config.weight_hand > 0 and config.fine:
+        raise ValueError("--weight-hand: got --fine too, of which only the fine part learns; leave one out")
     head = HandHead(model).to(place.device) if config.weight_hand > 0 else None
     optimizer = make_optimizer(model, config, head)
     mean = {k: v.clone() for k, v in model.state_dict().items()}

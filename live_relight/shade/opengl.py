@@ -29,7 +29,7 @@ from .painter import Painter
 from .passes import Passes
 from .ready import Ready, make_ready
 from .targets import Size
-from .tiles import Box, across, around, joined, others, read_by, tiles
+from .tiles import BLOCK, Box, across, around, joined, others, read_by, tiles
 from .ways import CPU, INTEROP, UPLOAD, ToLight, Ways
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
@@ -250,7 +250,8 @@ class OpenGLShader:
             assert self._ready is not None
             hit = self._ready.hit
         boxes = tiles(hit, size)
-        return boxes, read_by(boxes, size, light_size)
+        # Off the grid light reads the picture, of which no more than the boxes hold is there.
+        return boxes, read_by(boxes, size, light_size, block=BLOCK if self.on_grid else 1)
 
     def _sharpen_edges(
         self, image: Image, geometry: Geometry, matte: Map | None, look: Look, out: Image

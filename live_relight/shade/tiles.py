@@ -88,17 +88,19 @@ def others(boxes: list[Box], size: tuple[int, int]) -> list[Box]:
     return found
 
 
-def read_by(boxes: list[Box], size: tuple[int, int], grid: tuple[int, int], margin: int = 1) -> list[Box]:
+def read_by(
+    boxes: list[Box], size: tuple[int, int], grid: tuple[int, int], margin: int = 1, block: int = BLOCK
+) -> list[Box]:
     """The parts of a map of size `grid` that `boxes` of a picture of `size` read bilinearly, `margin` texels
-    round them included. None overlap; they end at whole BLOCKs."""
+    round them included. None overlap; they end at whole blocks."""
     (pw, ph), (w, h) = size, grid
     return joined(
         [
             (
-                max(x0 * w // pw - margin, 0) // BLOCK * BLOCK,
-                max(y0 * h // ph - margin, 0) // BLOCK * BLOCK,
-                min((-(-x1 * w // pw) + margin + BLOCK - 1) // BLOCK * BLOCK, w),
-                min((-(-y1 * h // ph) + margin + BLOCK - 1) // BLOCK * BLOCK, h),
+                max(x0 * w // pw - margin, 0) // block * block,
+                max(y0 * h // ph - margin, 0) // block * block,
+                min((-(-x1 * w // pw) + margin + block - 1) // block * block, w),
+                min((-(-y1 * h // ph) + margin + block - 1) // block * block, h),
             )
             for x0, y0, x1, y1 in boxes
         ]

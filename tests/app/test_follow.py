@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -56,6 +57,21 @@ def test_auto_does_not_jump_from_side_to_side(ball: np.ndarray, monkeypatch: pyt
     followed = sides(True)
     assert max(np.abs(np.diff(followed))) < 5
     assert min(followed) > 0
+
+
+def test_a_geometry_serves_another_picture_of_the_same_size() -> None:
+    """As it did before estimators handed on half of theirs: a frame later, or a picture changed since."""
+    first = np.full((240, 320, 3), 60, np.uint8)
+    cv2.circle(first, (150, 120), 70, (200, 210, 220), -1)
+    second = np.roll(first, 10, axis=1)
+    with Relighter(Settings(engine="onnx", preset="studio")) as relighter:
+        geometry = relighter.geometry(first)
+        assert geometry.half is not None or geometry.size[0] * 2 > 320
+        given = replace(geometry, half=cv2.resize(first, (160, 120), interpolation=cv2.INTER_AREA))
+        np.testing.assert_array_equal(
+            relighter.relight(second, geometry=given),
+            relighter.relight(second, geometry=replace(geometry, half=None)),
+        )
 
 
 def test_geometry_is_steadied_and_forgotten(ball: np.ndarray) -> None:

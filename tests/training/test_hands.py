@@ -112,6 +112,10 @@ def test_a_run_with_a_head_resumes_and_its_network_is_one_without(data, tmp_path
     assert export.largest_error(model, tmp_path / "net.onnx") < 1e-4
     with pytest.raises(ValueError, match="begun without --weight-hand"):
         train(TrainConfig(**{**plain.__dict__, "weight_hand": 1.0, "steps": 4}))
+    with pytest.raises(ValueError, match="a run with --weight-hand"):
+        train(TrainConfig(**{**config.__dict__, "weight_hand": 0.0, "steps": 4}))
+    with pytest.raises(ValueError, match="only the fine part learns"):
+        train(TrainConfig(**{**config.__dict__, "relief": 8, "fine": 8}))
 
 
 @pytest.mark.parametrize("share", [0.35, 0.2])

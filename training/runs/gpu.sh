@@ -20,7 +20,7 @@ python -m training.synth make --out "$WORK/train" --count "$COUNT" --seed 31 --b
     --device auto --assets "$ASSETS"
 python -m training.restore engines/base.onnx --data "$WORK/train" --out "$WORK/start.pt"
 python -m training.train --data "$WORK/train" --start "$WORK/start.pt" --out "$WORK/base" --relief 16 $FORM \
-    --minutes "$BASE" --seed 31
+    --weight-hand 1 --weight-step 3 --minutes "$BASE" --seed 31
 python -m training.export --checkpoint "$WORK/base/last.pt" --out "$WORK/base.onnx" --data "$WORK/train"
 set -- "$WORK/base.onnx"
 if [ "$LARGE" != 0 ]; then

@@ -12,6 +12,6 @@ python -m training.synth make --out "$WORK/hands" --count 21600 --seed "$SEED" -
 python -m training.synth make --out "$WORK/heldhands" --count 240 --seed 2021 --bodies 96 --hands 1 --held-out --jobs 2 --assets "$ASSETS"
 python -m training.restore engines/base.onnx --data "$WORK/hands" --out "$WORK/start.pt"
 torchrun --nproc-per-node 2 -m -- training.train --data "$WORK/hands" --start "$WORK/start.pt" --out "$WORK/more" \
-    --minutes "$MINUTES" --begin 0.6 --fast --deep --widths 160,128,96,48,24 --relief 16 --trim --still 3 --heads 0.25 --hands 0.35 \
+    --minutes "$MINUTES" --begin 0.6 --fast --deep --widths 160,128,96,48,24 --relief 16 --trim --still 3 --heads 0.25 --hands 0.4 \
     --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5 --rate 2.3e-3 --encoder-rate 1e-3 \
-    --threads 1 --seed "$SEED"
+    --weight-hand 1 --weight-step 3 --threads 1 --seed "$SEED"
