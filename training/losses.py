@@ -21,6 +21,8 @@ APART = 0.3
 STEP_MOST = 1.0
 """Errors of log-depth's steps count up to this. A hand before a face is a step of 0.2 and more: where they
 ended at that, a hand that did not stand out at all had nothing to learn from."""
+NEAR_HAND = 8
+"""Pixels round a hand in which a teacher's shape is not asked for: the step is at its edge."""
 STEP_FULL = 0.15
 """A step of log-depth in the truth that counts as one in full."""
 
@@ -236,12 +238,14 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
 
 def teacher_loss(raw: Tensor, told: Tensor, truth: dict[str, Tensor], matte: float = 1.0) -> Tensor:
     """How far `GeometryNet.raw` [B,5 or 7,H,W] is from what another network says of the same picture
-    (`told`): normals and log-depth where the mask is, the matte everywhere. What the other cannot see either
-    is no aim then, which a small network has no room for. `matte`: how much the matte's part counts."""
+    (`told`): normals and log-depth where the mask is and no hand is near, the matte everywhere. What the
+    other cannot see either is no aim then, which a small network has no room for; of hands, which no network
+    of ours has told well, labels alone are told. `matte`: how much the matte's part counts."""
     from training.model import split_normal
 
-    mask = truth["mask"]
-    normal = angle_loss(split_normal(raw), split_normal(told), truth["weight"])
+    free = 1 - F.max_pool2d(truth["hand"], 2 * NEAR_HAND + 1, 1, NEAR_HAND)
+    mask = truth["mask"] * free
+    normal = angle_loss(split_normal(raw), split_normal(told), truth["weight"] * free)
     depth = masked_mean(remove_mean(raw[:, 3:4] - told[:, 3:4], mask, 0.0).abs(), mask)
     alpha = (torch.sigmoid(raw[:, 4:5]) - torch.sigmoid(told[:, 4:5])).abs().mean()
     return normal + 2.0 * depth + 2.0 * matte * alpha

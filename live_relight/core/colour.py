@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ def linear_to_srgb(value: Floats) -> Floats:
     return np.where(v <= 0.0031308, v * 12.92, 1.055 * np.maximum(v, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
+@lru_cache(maxsize=64)  # asked for every light in every frame
 def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
     """Linear Rec. 709 colour of a black body of that temperature, scaled to luma 1.
 
@@ -36,6 +38,7 @@ def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
     return float(rgb[0]), float(rgb[1]), float(rgb[2])
 
 
+@lru_cache(maxsize=64)
 def hex_to_rgb(text: str) -> tuple[float, float, float]:
     """'#ff8800' (sRGB) to linear Rec. 709. Raises ValueError for anything else."""
     if not re.fullmatch("#?[0-9a-fA-F]{6}", text):  # int() alone would take signs, blanks and other scripts

@@ -39,6 +39,7 @@ def truth_of(mask: torch.Tensor) -> dict[str, torch.Tensor]:
         "alpha": mask,
         "mask": mask,
         "weight": mask,
+        "hand": torch.zeros_like(mask),
         "camera": camera,
     }
 
@@ -212,3 +213,18 @@ def test_a_teacher_is_met_where_it_says_the_same():
     assert teacher_loss(thinner, told, truth, matte=0.0) == teacher_loss(told, told, truth, matte=0.0)
     assert teacher_loss(outside, told, truth) == teacher_loss(told, told, truth)
     assert torch.isfinite(teacher_loss(told, turned, truth_of(torch.zeros(2, 1, 8, 9))))
+
+
+def test_a_teacher_is_not_asked_about_hands():
+    mask = torch.ones(1, 1, 40, 48)
+    truth, told = truth_of(mask), torch.randn(1, 5, 40, 48)
+    truth["hand"][..., 10:14, 10:14] = 1
+    beside, far = told.clone(), told.clone()
+    beside[:, :4, 8:18, 6:18] = torch.randn(4, 10, 12)
+    far[:, :4, 30:34, 36:40] = torch.randn(4, 4, 4)
+    same = float(teacher_loss(told, told, truth))
+    assert float(teacher_loss(beside, told, truth)) == pytest.approx(same, abs=1e-6)
+    assert float(teacher_loss(far, told, truth)) > same + 1e-3
+    matte = told.clone()
+    matte[:, 4, 10:14, 10:14] += 3  # of the matte it is
+    assert float(teacher_loss(matte, told, truth)) > same + 1e-4

@@ -1,6 +1,6 @@
 #!/bin/sh
-# On from the shipped `base`, for hands (LOG.md, runs h2 and r1: begun, not finished): pictures of which three in five have hands led to the
-# face or before it, a third of the crops round hands, by two processes. 80 minutes of two cores without AVX-512 were too short.
+# On from the shipped `base`, for hands (LOG.md, runs h2 and h4: hands come forward, the rest gets worse): pictures of which three in five have
+# hands led to the face or before it, crops round hands, by two processes, `base` as the teacher of all that is no hand. Hours of two cores.
 # ASSETS: the folder that `python -m training.assets` fills; WORK: about 10 GB; SEED: of pictures never drawn before.
 set -eu
 ASSETS=${ASSETS:-build/assets}
@@ -12,6 +12,6 @@ python -m training.synth make --out "$WORK/hands" --count 21600 --seed "$SEED" -
 python -m training.synth make --out "$WORK/heldhands" --count 240 --seed 2021 --bodies 96 --hands 1 --held-out --jobs 2 --assets "$ASSETS"
 python -m training.restore engines/base.onnx --data "$WORK/hands" --out "$WORK/start.pt"
 torchrun --nproc-per-node 2 -m -- training.train --data "$WORK/hands" --start "$WORK/start.pt" --out "$WORK/more" \
-    --minutes "$MINUTES" --begin 0.6 --fast --deep --widths 160,128,96,48,24 --relief 16 --trim --still 3 --heads 0.25 --hands 0.4 \
+    --minutes "$MINUTES" --begin 0.7 --fast --deep --widths 160,128,96,48,24 --relief 16 --trim --still 3 --heads 0.25 --hands 0.4 \
     --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5 --rate 2.3e-3 --encoder-rate 1e-3 \
-    --weight-hand 1 --weight-step 3 --threads 1 --seed "$SEED"
+    --weight-hand 1 --weight-step 3 --teacher "$WORK/start.pt" --threads 1 --seed "$SEED"
