@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from .core.errors import LiveRelightError
-from .core.governor import LEVELS
+from .core.governor import RUNGS
 from .core.paths import reason
 from .core.stats import Stats
 from .pipeline import Pipeline
@@ -87,7 +87,7 @@ class Pace:
     def tick(self, stats: Stats, now: float) -> None:
         if self._said:
             return
-        least = self._quality != "auto" or stats.quality == LEVELS[0]
+        least = self._quality != "auto" or stats.quality == RUNGS[0]
         if self._since is None or not least:
             self._since = (now, stats.frames_out, stats.dropped) if least else None
             return
@@ -102,8 +102,8 @@ class Pace:
 
     def _line(self, kept: float, rate: float) -> str:
         fits = next((f"--fps {r}" for r in self.RATES if r <= kept), f"--fps {max(int(kept), 1)}")
-        level = LEVELS[0] if self._quality == "auto" else self._quality
-        easier = "" if level == LEVELS[0] else "--quality auto, "
+        governed = self._quality == "auto"
+        level, easier = (RUNGS[0], "") if governed else (self._quality, "--quality auto, ")
         return (
             f"speed   {kept:.0f} of {rate:.0f} frames a second is all that this machine does at quality "
             f"{level}; try {easier}{fits} or a smaller --size"

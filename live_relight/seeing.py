@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol
 
+from .carry import Carrier
 from .core import governor, presence, present, temporal
 from .core.arrange import PresentState, step
-from .core.frames import Frame, Geometry
+from .core.frames import Frame, Geometry, Image
 from .core.look import Look
 from .core.present import Present
 from .core.stages import Estimator, Shader
@@ -74,14 +75,28 @@ class Eyes:
     ) -> None:
         self._estimator, self._smoothing, self._shader = estimator, smoothing, shader
         self._look, self._level = look, level
+        self._carrier = Carrier()
         self._forget()
 
     def _forget(self) -> None:
+        self._asked: Geometry | None = None
+        self._since = 0  # frames since the network was asked
         self._state: temporal.TemporalState | None = None
         self._follows = False  # the last frame was worked on: smoothing may go on from it
         self._there, self._worked = PresentState(), 0
         self._found: Present | None = None
         self._presence = presence.PresenceState()
+
+    def _geometry(self, image: Image) -> Geometry:
+        """The network's word, or, where it is not asked about every frame, its last one moved."""
+        level = self._level()
+        self._since += 1
+        if self._asked is not None and self._since < governor.EVERY.get(level, 1):
+            carried = self._carrier.carry(self._asked, image)
+            if carried is not None:
+                return carried
+        self._asked, self._since = self._estimator.estimate(image, governor.SHARES[level]), 0
+        return self._asked
 
     def see(self, frame: Frame) -> Seen:
         """The next frame. Raises EstimatorError."""
@@ -90,7 +105,7 @@ class Eyes:
             self._forget()
             return Seen(frame, ready=time.perf_counter())
         start = time.perf_counter()
-        geometry = self._estimator.estimate(frame.image, governor.SHARES[self._level()])
+        geometry = self._geometry(frame.image)
         found = time.perf_counter()
         # What a shader smooths stays raw here: the light that is there, and whether anybody is, are smoothed
         # over longer anyway.

@@ -21,8 +21,9 @@ APART = 0.3
 STEP_MOST = 1.0
 """Errors of log-depth's steps count up to this. A hand before a face is a step of 0.2 and more: where they
 ended at that, a hand that did not stand out at all had nothing to learn from."""
-NEAR_HAND = 8
-"""Pixels round a hand in which a teacher's shape is not asked for: the step is at its edge."""
+NEAR_HAND = 12
+"""Pixels round a hand in which a teacher's shape is not asked for: the step is at its edge, and this is the
+longest of `gradient_loss`."""
 STEP_FULL = 0.15
 """A step of log-depth in the truth that counts as one in full."""
 
@@ -43,6 +44,7 @@ class Weights:
     agree: float = 0.3
     alpha: float = 1.0
     pyramid: float = 0.0
+    elsewhere: float = 1.0  # share that labels of shape count where no hand is near
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -205,12 +207,15 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
 
     truth: normal [B,3,H,W], log_depth [B,1,H,W], alpha [B,1,H,W], mask [B,1,H,W] (1 where geometry is
     valid), weight [B,1,H,W] (the mask, more where normals count more), camera [B,3] = (f, cx, cy) in pixels;
-    where the network gives it also shade and shade_mask [B,1,H,W].
+    where the network gives it also shade and shade_mask [B,1,H,W]; with `weights.elsewhere` also hand.
     """
     from training.model import concentration, split_normal
 
     normal, log_depth = to_camera(split_normal(raw), raw[:, 3:4], truth["camera"])
     mask, weight = truth["mask"], truth["weight"]
+    if weights.elsewhere != 1:
+        counts = weights.elsewhere + (1 - weights.elsewhere) * (1 - far_from_hands(truth["hand"]))
+        mask, weight = mask * counts, weight * counts
     terms = {
         "normal": weights.normal * normal_loss(normal, truth["normal"], weight),
         "depth": weights.depth * depth_loss(log_depth, truth["log_depth"], weight, weights.depth_mean),
@@ -236,6 +241,11 @@ def total_loss(raw: Tensor, truth: dict[str, Tensor], weights: Weights) -> tuple
     return total, {k: v.detach() for k, v in terms.items()}
 
 
+def far_from_hands(hand: Tensor) -> Tensor:
+    """1 where no hand is within NEAR_HAND pixels, 0 where one is; `hand` and the result [B,1,H,W] in 0..1."""
+    return 1 - F.max_pool2d(hand, 2 * NEAR_HAND + 1, 1, NEAR_HAND)
+
+
 def teacher_loss(raw: Tensor, told: Tensor, truth: dict[str, Tensor], matte: float = 1.0) -> Tensor:
     """How far `GeometryNet.raw` [B,5 or 7,H,W] is from what another network says of the same picture
     (`told`): normals and log-depth where the mask is and no hand is near, the matte everywhere. What the
@@ -243,7 +253,7 @@ def teacher_loss(raw: Tensor, told: Tensor, truth: dict[str, Tensor], matte: flo
     of ours has told well, labels alone are told. `matte`: how much the matte's part counts."""
     from training.model import split_normal
 
-    free = 1 - F.max_pool2d(truth["hand"], 2 * NEAR_HAND + 1, 1, NEAR_HAND)
+    free = far_from_hands(truth["hand"])
     mask = truth["mask"] * free
     normal = angle_loss(split_normal(raw), split_normal(told), truth["weight"] * free)
     depth = masked_mean(remove_mean(raw[:, 3:4] - told[:, 3:4], mask, 0.0).abs(), mask)

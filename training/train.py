@@ -47,7 +47,9 @@ class TrainConfig:
     kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
     `times` as large as schedule.PHASES says. `teacher`: a checkpoint whose word is learned too, by
     `weight_teacher`, its matte by `weight_taught_matte` of that. `weight_hand` > 0: where hands are is
-    learned too, by a head that is thrown away (hands.py).
+    learned too, by a head that is thrown away (hands.py). `settled`: norms keep their statistics, so that a
+    network which is its own teacher begins with nothing to unlearn; `weight_elsewhere`: the share that labels
+    of shape count where no hand is near, where the teacher has the word then.
     """
 
     data: str
@@ -92,6 +94,8 @@ class TrainConfig:
     weight_taught_matte: float = 1.0
     weight_hand: float = 0.0
     weight_step: float = Weights.step
+    weight_elsewhere: float = Weights.elsewhere
+    settled: bool = False
 
 
 def make_optimizer(
@@ -155,6 +159,13 @@ def hold_still(model: GeometryNet, count: int) -> None:
         part.requires_grad_(False).eval()
 
 
+def settle(model: torch.nn.Module) -> None:
+    """Norms work with the statistics that they have, and gather none."""
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.eval()
+
+
 def train_at(place: Place, config: TrainConfig) -> Path:
     """`train`, once it is known where."""
     torch.set_num_threads(config.threads)
@@ -165,6 +176,8 @@ def train_at(place: Place, config: TrainConfig) -> Path:
         (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     model = start_model(config, place).train()
     hold_still(model, config.still)
+    if config.settled:
+        settle(model)
     if config.weight_hand > 0 and config.fine:
         raise ValueError("--weight-hand: got --fine too, of which only the fine part learns; leave one out")
     head = HandHead(model).to(place.device) if config.weight_hand > 0 else None

@@ -2,7 +2,8 @@
 
 Where a frame takes longer than the source leaves for it, shadows are marched in fewer steps first; then the
 light is half as wide and high where it is at the picture's size, which is everywhere on a card and along the
-person's edge without one; then the network is run on a smaller picture, and the filters follow it. Where
+person's edge without one; then the network is run on a smaller picture, and the filters follow it; at last
+on every second frame only, and between them its word is moved with the picture. Where
 there has been room for a while it climbs back, one level at a time, and waits longer after each climb that
 did not hold.
 """
@@ -16,23 +17,33 @@ from . import shadow
 
 LEVELS = ("low", "medium", "high")
 """What a user may ask for."""
-RUNGS = ("low", "medium", "coarse", "lean", "high")
+RUNGS = ("sparse", "low", "medium", "coarse", "lean", "high")
 """What the governor goes through: 'lean' is 'high' with fewer steps a shadow, 'coarse' is 'lean' with
-smaller light (FINE)."""
+smaller light (FINE), 'sparse' is 'low' with the network in every second frame (EVERY)."""
 LEARNED = "learned"
 """Above them all, where there is room for it: 'high', and the light network is heard."""
-SHARES = {"low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
+EVERY = {"sparse": 2}
+"""Frames from one that the network looks at to the next, where not in every one (carry.py)."""
+SHARES = {"sparse": 0.5, "low": 0.5, "medium": 0.62, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
 """Area of the network's input, as a share of the network's usual one."""
-STEPS = {"low": 3, "medium": 4, "coarse": 6, "lean": 6, "high": shadow.STEPS, LEARNED: shadow.STEPS}
+STEPS = {
+    "sparse": 3,
+    "low": 3,
+    "medium": 4,
+    "coarse": 6,
+    "lean": 6,
+    "high": shadow.STEPS,
+    LEARNED: shadow.STEPS,
+}
 """Steps a shadow is marched in; a card takes more at `high` (`shadow_steps`)."""
 FINE = ("lean", "high", LEARNED)
 """Levels with a light map at the picture's size on a card; without one, with the person's edge at it, in
 place of half of it."""
-COST = {"low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.17}
+COST = {"sparse": 0.63, "low": 0.7, "medium": 0.81, "coarse": 0.92, "lean": 0.96, "high": 1.0, LEARNED: 1.17}
 """What a frame takes at a level, as a share of `high` (docs/performance.md), without a card."""
-GEOMETRY = {"low": 0.55, "medium": 0.7, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
+GEOMETRY = {"sparse": 0.36, "low": 0.55, "medium": 0.7, "coarse": 1.0, "lean": 1.0, "high": 1.0, LEARNED: 1.0}
 """The same of its first half, the network."""
-LIGHT = {"low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, LEARNED: 1.65}
+LIGHT = {"sparse": 0.68, "low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, LEARNED: 1.65}
 """The same of its second half."""
 
 BETWEEN = ("coarse", "lean")

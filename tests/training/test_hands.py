@@ -13,12 +13,12 @@ from training import export
 from training.data import Pool, load_item, make_batch
 from training.device import join
 from training.hands import HandHead
-from training.losses import STEP_FULL, Weights, gradient_loss
+from training.losses import STEP_FULL, Weights, gradient_loss, teacher_loss
 from training.model import GeometryNet, ModelConfig
 from training.schedule import Phase
 from training.synth.parts import PARTS
 from training.synth.shards import Sample, write_shard
-from training.train import Extra, TrainConfig, make_optimizer, train, train_step
+from training.train import Extra, TrainConfig, make_optimizer, settle, train, train_step
 from training.weights import load_model
 
 FORM = ModelConfig(fast=True, widths=(24, 16, 16, 12, 8))
@@ -132,3 +132,26 @@ def test_a_real_step_that_is_less_than_likely_is_told_where_steps_weigh_more(sha
 
     assert best(0.0) == 0
     assert best(6.0) == pytest.approx(STEP_FULL)
+
+
+def test_a_network_with_settled_norms_begins_as_its_own_teacher(data):
+    torch.manual_seed(0)
+    pool, rng = Pool.open(data), np.random.default_rng(0)
+    batch = make_batch([load_item(rng, *pool.index[k], (96, 64), False) for k in range(4)])
+    model, teacher = GeometryNet(FORM).train(), GeometryNet(FORM).eval()
+
+    def apart() -> float:
+        with torch.no_grad():
+            return float(teacher_loss(model.raw(batch["image"]), teacher.raw(batch["image"]), batch))
+
+    apart()  # gathers statistics, which are not those of the next picture
+    teacher.load_state_dict(model.state_dict())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert apart() > 0.05
+    model.load_state_dict(before)
+    settle(model)
+    assert apart() < 0.02
+    train_step(model, make_optimizer(model, TrainConfig("", "")), batch, Weights(), join("cpu"))
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert not any("running" in name or "tracked" in name for name in moved)

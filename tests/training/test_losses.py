@@ -228,3 +228,19 @@ def test_a_teacher_is_not_asked_about_hands():
     matte = told.clone()
     matte[:, 4, 10:14, 10:14] += 3  # of the matte it is
     assert float(teacher_loss(matte, told, truth)) > same + 1e-4
+
+
+def test_labels_of_shape_may_count_less_where_no_hand_is():
+    truth = truth_of(torch.ones(1, 1, 40, 48))
+    truth["hand"][..., 10:14, 10:14] = 1
+    good = torch.cat([truth["normal"] * 5, truth["log_depth"], torch.full((1, 1, 40, 48), 9.0)], 1)
+    beside, far = good.clone(), good.clone()
+    beside[:, :4, 8:18, 6:18] = torch.randn(4, 10, 12)
+    far[:, :4, 30:40, 34:46] = torch.randn(4, 10, 12)
+
+    def cost(raw, share):
+        return float(total_loss(raw, truth, Weights(elsewhere=share))[0])
+
+    assert cost(far, 0.0) == pytest.approx(cost(good, 0.0), abs=1e-5)
+    assert cost(good, 0.0) < cost(far, 0.2) < cost(far, 1.0)
+    assert cost(beside, 0.0) > cost(beside, 1.0)  # the same errors, of fewer pixels
