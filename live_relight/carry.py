@@ -2,7 +2,7 @@
 
 What moved is found on the small pictures that the network saw (dense inverse search, Kroeger et al. 2016:
 OpenCV's), and the maps are moved with it. A sixth of the network's time; where the pictures do not fit
-each other, a cut or somebody who comes in, there is nothing to carry.
+each other, at a cut, there is nothing to carry. Who comes in is there one frame later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from .core.frames import Geometry, Image, Map
 from .resize import with_half
 
 APART = 8.0
-"""Levels of 255 by which two pictures may still differ in the mean once what moved is moved back."""
+"""Levels of 255 by which two pictures may still differ in the mean once what moved is moved back, and what is
+brighter everywhere is left out."""
 LEAST = 48
 """Pixels that either side of a geometry must have: OpenCV's search begins at a level that goes by the size,
 and where that would lie behind FINEST it writes past its maps."""
@@ -43,7 +44,8 @@ class Carrier:
         now, then = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (small, geometry.guide))
         still = np.zeros((*now.shape, 2), np.float32)
         moved = _places(*geometry.size) + np.asarray(self._search.calc(now, then, still), np.float32)
-        if float(cv2.absdiff(now, _at(then, moved)).mean()) > APART:
+        change = cv2.subtract(now, _at(then, moved), dtype=cv2.CV_32F)
+        if float(cv2.absdiff(change, np.full_like(change, change.mean())).mean()) > APART:
             return None
         normal = np.stack([_at(geometry.normal[..., i], moved) for i in range(3)])
         normal /= np.maximum(np.sqrt((normal * normal).sum(axis=0)), np.float32(1e-6))

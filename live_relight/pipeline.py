@@ -180,8 +180,11 @@ class Pipeline:
         if interval <= 0:
             return
         rungs: tuple[str, ...] = governor.RUNGS
-        if not self._shader.halves and self.quality != "coarse":
-            rungs = tuple(rung for rung in rungs if rung != "coarse")
+        # Steady by itself, light is on a card: what carries geometry on the processor saves nothing there.
+        without = {"sparse"} if self._shader.steadies else set[str]()
+        if not self._shader.halves:
+            without.add("coarse")
+        rungs = tuple(rung for rung in rungs if rung not in without or rung == self.quality)
         if self._open_to_learn:
             rungs = (*rungs, governor.LEARNED)
         elif self.quality == governor.LEARNED:

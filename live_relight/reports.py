@@ -103,7 +103,11 @@ class Pace:
     def _line(self, kept: float, rate: float) -> str:
         fits = next((f"--fps {r}" for r in self.RATES if r <= kept), f"--fps {max(int(kept), 1)}")
         governed = self._quality == "auto"
-        level, easier = (RUNGS[0], "") if governed else (self._quality, "--quality auto, ")
+        level, easier = (
+            ("low, the network in every second frame", "")
+            if governed
+            else (self._quality, "--quality auto, ")
+        )
         return (
             f"speed   {kept:.0f} of {rate:.0f} frames a second is all that this machine does at quality "
             f"{level}; try {easier}{fits} or a smaller --size"

@@ -17,12 +17,14 @@ from typing import Protocol
 from .carry import Carrier
 from .core import governor, presence, present, temporal
 from .core.arrange import PresentState, step
-from .core.frames import Frame, Geometry, Image
+from .core.frames import Frame, Geometry
 from .core.look import Look
 from .core.present import Present
 from .core.stages import Estimator, Shader
 from .threads import Ahead
 
+LONG = 0.15
+"""Seconds after which the network is asked again in any case: too much may have moved."""
 LOOK_EVERY = 16
 """Frames from one fit of the light that is there to the next; what follows it moves in every frame."""
 
@@ -80,22 +82,24 @@ class Eyes:
 
     def _forget(self) -> None:
         self._asked: Geometry | None = None
-        self._since = 0  # frames since the network was asked
+        self._since, self._when = 0, 0.0  # frames since the network was asked, and that frame's time
         self._state: temporal.TemporalState | None = None
         self._follows = False  # the last frame was worked on: smoothing may go on from it
         self._there, self._worked = PresentState(), 0
         self._found: Present | None = None
         self._presence = presence.PresenceState()
 
-    def _geometry(self, image: Image) -> Geometry:
+    def _geometry(self, frame: Frame) -> Geometry:
         """The network's word, or, where it is not asked about every frame, its last one moved."""
         level = self._level()
         self._since += 1
-        if self._asked is not None and self._since < governor.EVERY.get(level, 1):
-            carried = self._carrier.carry(self._asked, image)
+        due = self._since >= governor.EVERY.get(level, 1) or not 0 <= frame.time - self._when < LONG
+        if self._asked is not None and not due:
+            carried = self._carrier.carry(self._asked, frame.image)
             if carried is not None:
                 return carried
-        self._asked, self._since = self._estimator.estimate(image, governor.SHARES[level]), 0
+        self._asked = self._estimator.estimate(frame.image, governor.SHARES[level])
+        self._since, self._when = 0, frame.time
         return self._asked
 
     def see(self, frame: Frame) -> Seen:
@@ -105,7 +109,7 @@ class Eyes:
             self._forget()
             return Seen(frame, ready=time.perf_counter())
         start = time.perf_counter()
-        geometry = self._geometry(frame.image)
+        geometry = self._geometry(frame)
         found = time.perf_counter()
         # What a shader smooths stays raw here: the light that is there, and whether anybody is, are smoothed
         # over longer anyway.

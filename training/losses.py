@@ -44,7 +44,7 @@ class Weights:
     agree: float = 0.3
     alpha: float = 1.0
     pyramid: float = 0.0
-    elsewhere: float = 1.0  # share that labels of shape count where no hand is near
+    elsewhere: float = 1.0  # what a label of shape counts where no hand is near, beside one near a hand
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -173,7 +173,8 @@ def agreement_loss(
     each other by more than APART (an arm before the chest, hair and folds, whose normals are smoother than
     their depth) nothing is asked: there agreement would be an error."""
     ex, ey = disagreement(log_depth, normal, camera)
-    across, down = mask[..., 1:] * mask[..., :-1], mask[..., 1:, :] * mask[..., :-1, :]
+    across = torch.minimum(mask[..., 1:], mask[..., :-1])
+    down = torch.minimum(mask[..., 1:, :], mask[..., :-1, :])
     if truth is not None:
         tx, ty = disagreement(*truth, camera)
         across, down = across * (tx < APART), down * (ty < APART)

@@ -48,8 +48,9 @@ class TrainConfig:
     `times` as large as schedule.PHASES says. `teacher`: a checkpoint whose word is learned too, by
     `weight_teacher`, its matte by `weight_taught_matte` of that. `weight_hand` > 0: where hands are is
     learned too, by a head that is thrown away (hands.py). `settled`: norms keep their statistics, so that a
-    network which is its own teacher begins with nothing to unlearn; `weight_elsewhere`: the share that labels
-    of shape count where no hand is near, where the teacher has the word then.
+    network which is its own teacher begins with nothing to unlearn; `weight_elsewhere`: what a label of shape
+    counts where no hand is near beside one near a hand, where the teacher has the word then. Means are over
+    both, so a batch without hands teaches as it did.
     """
 
     data: str
@@ -180,6 +181,10 @@ def train_at(place: Place, config: TrainConfig) -> Path:
         settle(model)
     if config.weight_hand > 0 and config.fine:
         raise ValueError("--weight-hand: got --fine too, of which only the fine part learns; leave one out")
+    if config.settled and not config.start:
+        raise ValueError("--settled: got no --start, whose statistics norms would keep; give it")
+    if config.weight_elsewhere < 1 and not config.teacher:
+        raise ValueError("--weight-elsewhere: got no --teacher, who has the word there; give it")
     head = HandHead(model).to(place.device) if config.weight_hand > 0 else None
     optimizer = make_optimizer(model, config, head)
     mean = {k: v.clone() for k, v in model.state_dict().items()}

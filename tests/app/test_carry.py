@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -144,3 +144,27 @@ def test_the_network_is_asked_in_every_second_frame_and_after_a_cut(
         line.process(Frame(image, k / 30, k), {})
     assert shader.count == 9
     assert network.count == asked
+
+
+@pytest.mark.parametrize("change", [lambda a: a * 0.8, lambda a: a * 0.8 + 40])
+def test_another_exposure_is_no_cut(change: Callable[[np.ndarray], np.ndarray]) -> None:
+    picture = (textured() * 0.8).astype(np.uint8)
+    assert Carrier().carry(seen_in(picture), np.clip(change(picture), 0, 255).astype(np.uint8)) is not None
+
+
+def test_after_a_while_the_network_is_asked_in_any_case() -> None:
+    asked: list[float] = []
+
+    class Asked:
+        name = "asked"
+
+        def estimate(self, image: Image, share: float = 1.0) -> Geometry:
+            asked.append(share)
+            return seen_in(image)
+
+        def close(self) -> None: ...
+
+    line = Pipeline(Asked(), Plain(), [], lambda: LOOK, Smoothing(), "sparse", ahead=False)
+    for k in range(6):
+        line.process(Frame(textured(), k * 0.2, k), {})
+    assert len(asked) == 6

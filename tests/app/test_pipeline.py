@@ -173,3 +173,20 @@ def test_frames_that_pass_through_are_not_governed() -> None:
         limit = pipeline.stats.frames_out + 9
         pipeline.run(supply, live=True, limit=limit, stop=threading.Event(), tick=lambda stats: None)
         assert (pipeline._governor == before) == look.untouched
+
+
+@pytest.mark.parametrize(("card", "last"), [(False, "sparse"), (True, "low")])
+def test_the_network_is_asked_less_where_that_saves_something(
+    card: bool, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shader, clock, real = Listening(), iter(range(10**9)), governor.step
+    shader.steadies = card
+    monkeypatch.setattr("live_relight.pipeline.time.monotonic", lambda: next(clock) * INTERVAL)
+    slow = governor.Busy(5 * INTERVAL)
+    monkeypatch.setattr(
+        governor, "step", lambda state, now, _, interval, rungs: real(state, now, slow, interval, rungs)
+    )
+    look = Look((Light.of("key"),), ambient=0.5)
+    pipeline = Pipeline(AnalyticEstimator(), shader, [], lambda: look, Smoothing(), "auto")
+    pipeline.run(Ticking(), live=True, limit=400, stop=threading.Event(), tick=lambda stats: None)
+    assert pipeline.quality == last

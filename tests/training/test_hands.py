@@ -116,6 +116,10 @@ def test_a_run_with_a_head_resumes_and_its_network_is_one_without(data, tmp_path
         train(TrainConfig(**{**config.__dict__, "weight_hand": 0.0, "steps": 4}))
     with pytest.raises(ValueError, match="only the fine part learns"):
         train(TrainConfig(**{**config.__dict__, "relief": 8, "fine": 8}))
+    with pytest.raises(ValueError, match="no --start"):
+        train(TrainConfig(**{**config.__dict__, "settled": True}))
+    with pytest.raises(ValueError, match="no --teacher"):
+        train(TrainConfig(**{**config.__dict__, "weight_elsewhere": 0.1}))
 
 
 @pytest.mark.parametrize("share", [0.35, 0.2])
