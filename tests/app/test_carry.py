@@ -107,7 +107,7 @@ def clip(count: int) -> Iterator[Frame]:
 
 def test_the_matte_is_nearer_to_the_networks_than_the_last_one_is() -> None:
     carrier, network = Carrier(), open_estimator("onnx")
-    held, carried, last = [], [], None
+    held, carried, wrong, last = [], [], [], None
     for frame in clip(24):
         geometry = network.estimate(frame.image, SHARES["sparse"])
         if last is not None:
@@ -115,10 +115,11 @@ def test_the_matte_is_nearer_to_the_networks_than_the_last_one_is() -> None:
             assert moved is not None
             held.append(np.abs(last.alpha - geometry.alpha).mean())
             carried.append(np.abs(moved.alpha - geometry.alpha).mean())
-            assert ((moved.alpha > 0.5) != (geometry.alpha > 0.5)).mean() < 0.002
+            wrong.append(((moved.alpha > 0.5) != (geometry.alpha > 0.5)).mean())
         last = geometry
     network.close()
     assert np.mean(carried) < 0.95 * np.mean(held)
+    assert np.mean(wrong) < 0.001
 
 
 @pytest.mark.parametrize(("quality", "asked"), [("low", 9), ("sparse", 5)])

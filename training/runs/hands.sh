@@ -1,6 +1,7 @@
 #!/bin/sh
-# On from the shipped `base`, for hands (LOG.md, runs h2 and h4: hands come forward, the rest gets worse): pictures of which three in five have
-# hands led to the face or before it, crops round hands, by two processes, `base` as the teacher of all that is no hand. Hours of two cores.
+# On from the shipped `base`, for hands (LOG.md, runs h2 to h7: hands come forward, the rest must not get worse): pictures of which three in five
+# have hands led to the face or before it, crops round hands, by two processes, norms as they are, `base` as the teacher of all that is no hand.
+# Hours of two cores.
 # ASSETS: the folder that `python -m training.assets` fills; WORK: about 10 GB; SEED: of pictures never drawn before.
 set -eu
 ASSETS=${ASSETS:-build/assets}
@@ -13,5 +14,6 @@ python -m training.synth make --out "$WORK/heldhands" --count 240 --seed 2021 --
 python -m training.restore engines/base.onnx --data "$WORK/hands" --out "$WORK/start.pt"
 torchrun --nproc-per-node 2 -m -- training.train --data "$WORK/hands" --start "$WORK/start.pt" --out "$WORK/more" \
     --minutes "$MINUTES" --begin 0.7 --fast --deep --widths 160,128,96,48,24 --relief 16 --trim --still 3 --heads 0.25 --hands 0.4 \
-    --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.5 --rate 2.3e-3 --encoder-rate 1e-3 \
-    --weight-hand 1 --weight-step 3 --teacher "$WORK/start.pt" --threads 1 --seed "$SEED"
+    --empty 0.06 --weight-normal 0.5 --weight-angle 0.7 --weight-relief 0 --weight-pyramid 0.15 --weight-alpha 0.3 --rate 2e-3 --encoder-rate 8e-4 \
+    --weight-hand 1 --weight-step 5 --weight-elsewhere 0.1 --settled --teacher "$WORK/start.pt" --weight-teacher 2 --weight-taught-matte 3 \
+    --threads 1 --seed "$SEED"
