@@ -169,7 +169,7 @@ def run(settings: Settings, options: RunOptions) -> int:
         if stack.enter_context(_keyboard(controls, state.stop, say)):
             say.say("press h for the keys, q to quit")
         problems = Problems(pipeline, writer, say.say)
-        tick = _ticker(controls, writer, problems, Pace(settings.quality, say.say), say)
+        tick = _ticker(controls, writer, problems, Pace(settings.quality, say.say, pipeline.least), say)
         state.running = True
         try:
             stats = pipeline.run(

@@ -1,7 +1,7 @@
 """Geometry carried from one picture of a clip to the next one, without asking the network.
 
 What moved is found on the small pictures that the network saw (dense inverse search, Kroeger et al. 2016:
-OpenCV's), and the maps are moved with it. A sixth of the network's time; where the pictures do not fit
+OpenCV's), and the maps are moved with it. A fifth of the network's time; where the pictures do not fit
 each other, at a cut, there is nothing to carry. Who comes in is there one frame later.
 """
 

@@ -42,6 +42,8 @@ class Pipeline:
         # What a card keeps of a frame's geometry is good until the next one's.
         self._ahead = cores() > 1 and not shader.steadies if ahead is None else ahead
         self._used = 0.0
+        # Steady by itself, light is on a card: what carries geometry on the processor saves nothing there.
+        self._rungs: tuple[str, ...] = governor.RUNGS[1:] if shader.steadies else governor.RUNGS
         self._governed = quality == "auto"
         self._governor = governor.GovernorState("high" if self._governed else quality)
         self._learns, self._heard = learns and self._governed, 0.0
@@ -59,6 +61,11 @@ class Pipeline:
     def quality(self) -> str:
         """The level that is worked at now."""
         return self._governor.level
+
+    @property
+    def least(self) -> str:
+        """The lowest level that the governor goes down to."""
+        return self._rungs[0]
 
     def _hearing(self, look: Look, time: float) -> Look:
         """The look, with how far the light network is heard in the frame of a time where that is open."""
@@ -179,12 +186,9 @@ class Pipeline:
         interval = (frame.time - last.time) / (frame.index - last.index)
         if interval <= 0:
             return
-        rungs: tuple[str, ...] = governor.RUNGS
-        # Steady by itself, light is on a card: what carries geometry on the processor saves nothing there.
-        without = {"sparse"} if self._shader.steadies else set[str]()
-        if not self._shader.halves:
-            without.add("coarse")
-        rungs = tuple(rung for rung in rungs if rung not in without or rung == self.quality)
+        rungs = self._rungs
+        if not self._shader.halves and self.quality != "coarse":
+            rungs = tuple(rung for rung in rungs if rung != "coarse")
         if self._open_to_learn:
             rungs = (*rungs, governor.LEARNED)
         elif self.quality == governor.LEARNED:

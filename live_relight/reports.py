@@ -73,21 +73,21 @@ class Problems:
 
 class Pace:
     """Says once that the camera's rate is not kept, where nothing is left that could be made less of. To be
-    told of every frame; `quality`: as asked for, a level or "auto"."""
+    told of every frame; `quality`: as asked for, a level or "auto"; `least`: where that ends."""
 
     LONG, SHARE = 10.0, 0.1
     """Seconds of which so much is dropped before it is said."""
     RATES = (25, 20, 15, 12, 10, 8, 6, 5)
 
-    def __init__(self, quality: str, say: Callable[[str], None]) -> None:
-        self._quality, self._say = quality, say
+    def __init__(self, quality: str, say: Callable[[str], None], least: str = RUNGS[0]) -> None:
+        self._quality, self._say, self._least = quality, say, least
         self._since: tuple[float, int, int] | None = None
         self._said = False
 
     def tick(self, stats: Stats, now: float) -> None:
         if self._said:
             return
-        least = self._quality != "auto" or stats.quality == RUNGS[0]
+        least = self._quality != "auto" or stats.quality == self._least
         if self._since is None or not least:
             self._since = (now, stats.frames_out, stats.dropped) if least else None
             return
@@ -103,11 +103,8 @@ class Pace:
     def _line(self, kept: float, rate: float) -> str:
         fits = next((f"--fps {r}" for r in self.RATES if r <= kept), f"--fps {max(int(kept), 1)}")
         governed = self._quality == "auto"
-        level, easier = (
-            ("low, the network in every second frame", "")
-            if governed
-            else (self._quality, "--quality auto, ")
-        )
+        level, easier = (self._least, "") if governed else (self._quality, "--quality auto, ")
+        level = {"sparse": "low, the network in every second frame"}.get(level, level)
         return (
             f"speed   {kept:.0f} of {rate:.0f} frames a second is all that this machine does at quality "
             f"{level}; try {easier}{fits} or a smaller --size"

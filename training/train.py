@@ -118,8 +118,19 @@ def make_optimizer(
     return torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=fused)
 
 
+def refuse(config: TrainConfig) -> None:
+    """ValueError for options that do not go together, before anything is written."""
+    if config.weight_hand > 0 and config.fine:
+        raise ValueError("--weight-hand: got --fine too, of which only the fine part learns; leave one out")
+    if config.settled and not config.start:
+        raise ValueError("--settled: got no --start, whose statistics norms would keep; give it")
+    if config.weight_elsewhere < 1 and not config.teacher:
+        raise ValueError("--weight-elsewhere: got no --teacher, who has the word there; give it")
+
+
 def train(config: TrainConfig) -> Path:
     """Run (or resume) a training; returns the checkpoint's path."""
+    refuse(config)
     place = join(config.device)
     try:
         made = train_at(place, config)
@@ -179,12 +190,6 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     hold_still(model, config.still)
     if config.settled:
         settle(model)
-    if config.weight_hand > 0 and config.fine:
-        raise ValueError("--weight-hand: got --fine too, of which only the fine part learns; leave one out")
-    if config.settled and not config.start:
-        raise ValueError("--settled: got no --start, whose statistics norms would keep; give it")
-    if config.weight_elsewhere < 1 and not config.teacher:
-        raise ValueError("--weight-elsewhere: got no --teacher, who has the word there; give it")
     head = HandHead(model).to(place.device) if config.weight_hand > 0 else None
     optimizer = make_optimizer(model, config, head)
     mean = {k: v.clone() for k, v in model.state_dict().items()}

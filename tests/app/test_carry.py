@@ -116,6 +116,7 @@ def test_the_matte_is_nearer_to_the_networks_than_the_last_one_is() -> None:
             held.append(np.abs(last.alpha - geometry.alpha).mean())
             carried.append(np.abs(moved.alpha - geometry.alpha).mean())
             wrong.append(((moved.alpha > 0.5) != (geometry.alpha > 0.5)).mean())
+            assert wrong[-1] < 0.002
         last = geometry
     network.close()
     assert np.mean(carried) < 0.95 * np.mean(held)

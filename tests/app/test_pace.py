@@ -8,10 +8,12 @@ from live_relight.core.stats import Stats
 from live_relight.reports import Pace
 
 
-def run(quality: str, level: str, kept: int, dropped: int, seconds: float = 30.0) -> list[str]:
+def run(
+    quality: str, level: str, kept: int, dropped: int, seconds: float = 30.0, least: str = "sparse"
+) -> list[str]:
     """What is said in some seconds of so many frames a second out and so many dropped."""
     said: list[str] = []
-    pace, stats = Pace(quality, said.append), Stats(quality=level)
+    pace, stats = Pace(quality, said.append, least), Stats(quality=level)
     for k in range(int(seconds * kept)):
         stats.frames_out = k + 1
         stats.dropped = (k + 1) * dropped // kept
@@ -27,6 +29,12 @@ def test_it_is_said_once_with_what_would_help(quality: str, level: str) -> None:
     assert "--size" in line
     assert ("--quality auto" in line) == (quality != "auto")
     assert "quality " + ("low, the network in every second" if quality == "auto" else level) in line
+
+
+def test_where_low_is_the_end_it_is_said_there() -> None:
+    (line,) = run("auto", "low", 23, 7, least="low")
+    assert "quality low;" in line
+    assert "--quality auto" not in line
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,15 @@ def test_a_run_with_a_head_resumes_and_its_network_is_one_without(data, tmp_path
         train(TrainConfig(**{**config.__dict__, "weight_hand": 0.0, "steps": 4}))
     with pytest.raises(ValueError, match="only the fine part learns"):
         train(TrainConfig(**{**config.__dict__, "relief": 8, "fine": 8}))
-    with pytest.raises(ValueError, match="no --start"):
-        train(TrainConfig(**{**config.__dict__, "settled": True}))
-    with pytest.raises(ValueError, match="no --teacher"):
-        train(TrainConfig(**{**config.__dict__, "weight_elsewhere": 0.1}))
+
+
+@pytest.mark.parametrize(
+    ("given", "lacks"), [({"settled": True}, "no --start"), ({"weight_elsewhere": 0.1}, "no --teacher")]
+)
+def test_what_a_run_lacks_is_said_before_anything_is_written(given, lacks, tmp_path):
+    with pytest.raises(ValueError, match=lacks):
+        train(TrainConfig(str(tmp_path), str(tmp_path / "run"), **given))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("share", [0.35, 0.2])
