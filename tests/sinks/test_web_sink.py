@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -196,12 +197,24 @@ def test_who_gave_a_stream_a_name_can_ask_whether_it_is_open(sink: WebSink) -> N
     nameless.close()
 
 
+def test_a_stream_that_has_answered_is_open(sink: WebSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = server.PreviewServer.watching
+
+    def late(self: server.PreviewServer, stream: str) -> Any:
+        time.sleep(0.3)  # a busy machine
+        return noted(self, stream)
+
+    monkeypatch.setattr(server.PreviewServer, "watching", late)
+    viewer = Viewer(sink, "?id=mine")
+    assert _open(sink, "mine") is True
+    viewer.close()
+
+
 def test_a_viewer_that_was_let_go_can_learn_it(sink: WebSink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server._Handler, "timeout", 0.3)  # STALL
     noise = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
-    _send(sink, noise)
     viewer = Viewer(sink, "?id=mine")  # reads its first line, then nothing more
-    assert _open(sink, "mine") is True
+    assert _open(sink, "mine") is True  # there is no picture yet that it could be late with
     end = time.monotonic() + 60
     while _open(sink, "mine") and time.monotonic() < end:
         _send(sink, noise)

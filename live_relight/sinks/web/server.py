@@ -155,13 +155,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(503, "text/plain", b"no frame yet\n", head)
 
     def _stream(self, head: bool) -> None:
-        self.send_response(200)
-        self._headers(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
         if head:
-            return
+            return self._begin()
         board, seen = self.server.board, 0
-        self.wfile.write(f"--{BOUNDARY}\r\n".encode())
-        with self.server.watching(self.stream):
+        with self.server.watching(self.stream):  # before it is told: who has an answer may ask about it
+            self._begin()
+            self.wfile.write(f"--{BOUNDARY}\r\n".encode())
             while True:
                 serial = board.wait(seen, 1.0)
                 if serial < 0:
@@ -173,6 +172,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 part = f"Content-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode()
                 # The next boundary goes along: browsers draw a part only when they have seen its end.
                 self.wfile.write(part + data + f"\r\n--{BOUNDARY}\r\n".encode())
+
+    def _begin(self) -> None:
+        self.send_response(200)
+        self._headers(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
 
     def _send(self, status: int, kind: str, body: bytes, head: bool) -> None:
         self.send_response(status)
