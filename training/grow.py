@@ -24,7 +24,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.model import Block, GeometryNet, ModelConfig, parameters, read_widths
+from training.blocks import Block
+from training.model import GeometryNet, ModelConfig, parameters, read_widths
 from training.told import in_one_line
 from training.weights import load_model, save_checkpoint
 

@@ -14,26 +14,30 @@ from torch import Tensor, nn
 from training.model import GeometryNet
 
 LOOKED_AT = 2
-"""Which of the decoder's maps the head sees, coarsest first: stride 4, where a finger is a pixel wide."""
+"""Which of the decoder's maps the head sees, coarsest first: stride 4, where a finger is a pixel wide. Of a
+network that says what reaches out the last that this says it from, at stride 2."""
 RARE = 3.0
 """A hand's pixels count this many times in the cross-entropy: they are few."""
 
 
 class HandHead(nn.Module):
-    """Says from a network's features what share of each point at stride 4 is a hand. It looks at the features
+    """Says from a network's features what share of each point is a hand. It looks at the features
     while the network works (a forward hook), so the network itself is as it was."""
 
     def __init__(self, model: GeometryNet) -> None:
         super().__init__()
-        self.say = nn.Conv2d(model.config.widths[LOOKED_AT + 1], 1, 1)
+        looked_at, width = model.smooth[LOOKED_AT], model.config.widths[LOOKED_AT + 1]
+        if model.reach is not None:
+            looked_at, width = model.reach.last, model.config.reach // 2
+        self.say = nn.Conv2d(width, 1, 1)
         nn.init.zeros_(self.say.weight)
         nn.init.constant_(self.say.bias, -3.0)  # one point in twenty
         self.seen: list[Tensor] = []
-        model.smooth[LOOKED_AT].register_forward_hook(lambda _, __, made: self.seen.append(made))
+        looked_at.register_forward_hook(lambda _, __, made: self.seen.append(made))
 
     def loss(self, hand: Tensor) -> Tensor:
         """Cross-entropy of what it says of the pictures last looked at with `hand` [B,1,H,W], a hand's
-        coverage 0..1; H and W multiples of 4."""
+        coverage 0..1; H and W multiples of the features' stride."""
         logit = self.say(self.seen.pop().float())
         self.seen.clear()
         truth = F.avg_pool2d(hand, hand.shape[-1] // logit.shape[-1])

@@ -19,22 +19,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.blocks import (
+    DEEP_STAGES,
+    FAST_STAGES,
+    LITE0_STAGES,
+    Encoder,
+    Memory,
+    Relief,
+    conv_bn,
+    double,
+    separable,
+)
+from training.reach import Reach, change
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MAPS = 5  # normal (3), log-depth, alpha logit
-# EfficientNet-B0's stages without squeeze-and-excite: repeats, kernel, stride, expansion, width.
-LITE0_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-FAST_STAGES = (*LITE0_STAGES[:5], (3, 5, 2, 6, 192))
-# The same with more blocks where the picture is small: a sixth more time, two thirds more weights.
-DEEP_STAGES = (*LITE0_STAGES[:3], (4, 3, 2, 6, 80), (5, 5, 1, 6, 112), (5, 5, 2, 6, 192))
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class ModelConfig:
     `fine`: for cards, at twice the size: all of it is worked out at half the picture's size, and a relief
     network of this width corrects normals, depth and matte at the whole size (0: none). H and W are then
     multiples of 64. It is trained by itself, the rest standing still (train.py).
+    `reach`: width of a small decoder that says what stands nearer than a fast network believes, hands above
+    all (0: none). It is trained by itself, the rest standing still (reach.py).
     `memory`: a fast network's features are held over from frame to frame where that is told to help
     (recurrent.py).
     """
@@ -69,6 +71,7 @@ class ModelConfig:
     deep: bool = False
     fine: int = 0
     memory: bool = False
+    reach: int = 0
 
 
 def read_widths(text: str) -> tuple[int, int, int, int, int]:
@@ -80,162 +83,6 @@ def read_widths(text: str) -> tuple[int, int, int, int, int]:
     if min(a, b, c, d, e) < 1:
         raise ValueError(f"--widths: got {text!r}, expected five whole numbers, as 160,128,96,48,24")
     return a, b, c, d, e
-
-
-class Block(nn.Module):
-    """Inverted residual: expand, depthwise, project."""
-
-    def __init__(self, cin: int, cout: int, kernel: int, stride: int, expand: int) -> None:
-        super().__init__()
-        mid = cin * expand
-        layers: list[nn.Module] = []
-        if expand != 1:
-            layers += [nn.Conv2d(cin, mid, 1, bias=False), nn.BatchNorm2d(mid, eps=1e-3), nn.ReLU6(True)]
-        layers += [
-            nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=mid, bias=False),
-            nn.BatchNorm2d(mid, eps=1e-3),
-            nn.ReLU6(True),
-            nn.Conv2d(mid, cout, 1, bias=False),
-            nn.BatchNorm2d(cout, eps=1e-3),
-        ]
-        self.body = nn.Sequential(*layers)
-        self.skip = stride == 1 and cin == cout
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B,cin,h,w] -> [B,cout,h/stride,w/stride]."""
-        y = self.body(x)
-        return x + y if self.skip else y
-
-
-def conv_bn(cin: int, cout: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution, batch norm, ReLU at the same size."""
-    return nn.Sequential(
-        nn.Conv2d(cin, cout, kernel, 1, kernel // 2, bias=False), nn.BatchNorm2d(cout), nn.ReLU(True)
-    )
-
-
-class Encoder(nn.Module):
-    """EfficientNet-Lite0; gives features at strides 2, 4, 8, 16, 32. `plan`: its stages."""
-
-    def __init__(self, plan: tuple[tuple[int, int, int, int, int], ...] = LITE0_STAGES) -> None:
-        super().__init__()
-        self.channels = (*(plan[k][-1] for k in (0, 1, 2, 4)), plan[-1][-1])
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32, eps=1e-3), nn.ReLU6(True)
-        )
-        stages, width = [], 32
-        for repeats, kernel, stride, expand, out in plan:
-            blocks = []
-            for k in range(repeats):
-                blocks.append(Block(width, out, kernel, stride if k == 0 else 1, expand))
-                width = out
-            stages.append(nn.Sequential(*blocks))
-        self.stages = nn.ModuleList(stages)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Normalised image -> features, finest first."""
-        x = self.stages[0](self.stem(x))
-        out = [x]
-        for k, stage in enumerate(self.stages[1:], 1):
-            x = stage(x)
-            if k in (1, 2, 4, len(self.stages) - 1):
-                out.append(x)
-        return out
-
-
-def separable(width: int, kernel: int = 5) -> nn.Sequential:
-    """Depthwise, then pointwise: a fifth of a full convolution's time where the picture is large."""
-    return nn.Sequential(
-        nn.Conv2d(width, width, kernel, 1, kernel // 2, groups=width, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(True),
-        *conv_bn(width, width, 1),
-    )
-
-
-def double(x: Tensor) -> Tensor:
-    """Bilinear upsampling by two: no learned upsampling, hence no checker pattern."""
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-class Relief(nn.Module):
-    """What a face has beyond an egg: a small U-Net from the picture and the coarse normals to a correction.
-
-    It sees many more faces in the same time than the whole network would, because the rest stands still
-    while it is trained (relief.py).
-
-    `features`: width of the decoder's features that it sees as well (0: none); then it also corrects
-    log-depth, says how sure the normals are, and gives the shading. `trim`: it corrects log-depth and the
-    matte's logits, four to a point.
-    """
-
-    def __init__(self, width: int, features: int = 0, trim: bool = False) -> None:
-        super().__init__()
-        w = (width, 2 * width, 3 * width, 4 * width)
-        self.start = conv_bn(12 + 4, w[0])
-        # pixel_unshuffle as a convolution with ones and zeros: exported it would be a transposition of six
-        # axes, which takes ONNX Runtime ten times as long.
-        self.register_buffer("blocks", torch.eye(12).view(12, 3, 2, 2), persistent=False)
-        self.down = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(True), *conv_bn(b, b)
-            )
-            for a, b in pairwise(w)
-        )
-        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(w))
-        self.join = nn.ModuleList(conv_bn(a, a) for a in w[:-1])
-        self.head = nn.Conv2d(w[0], 3, 1)
-        self.link = nn.Conv2d(features, w[0], 1) if features else None
-        self.tail = nn.Conv2d(w[0], 3 if features else 1 + 4, 1) if features or trim else None
-        for layer in (self.head, self.link, self.tail):  # nothing at first
-            if layer is not None:
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
-
-    def forward(self, image: Tensor, normal: Tensor, alpha: Tensor, features: Tensor | None = None) -> Tensor:
-        """Image [B,3,H,W] normalised, unit normals [B,3,H/2,W/2], alpha [B,1,H/2,W/2] 0..1 -> what to add to
-        the normals [B,3,H/2,W/2]; with `features` [B,C,H/2,W/2] three channels more: what to add to
-        log-depth, `sureness` and log shading of raw; with `trim` five: to log-depth and the four logits."""
-        x = self.start(torch.cat([F.conv2d(image, self.blocks, stride=2), normal, alpha], 1))
-        if self.link is not None:
-            x = x + self.link(features)
-        seen = [x]
-        for down in self.down:
-            seen.append(down(seen[-1]))
-        y = seen[-1]
-        for k in (2, 1, 0):
-            y = self.join[k](double(self.up[k](y)) + seen[k])
-        return self.head(y) if self.tail is None else torch.cat([self.head(y), self.tail(y)], 1)
-
-
-class Memory(nn.Module):
-    """A gated unit with one gate (Zhou et al. 2016: minimal gated unit) on features at stride 2: what share
-    of the last frame's stays, by channel and place. The gate is worked out at stride 4. At first it is shut.
-    """
-
-    SHUT = -5.0
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.look = nn.Conv2d(3 * width, width, 3, 1, 1)
-        self.gate = nn.Conv2d(width, width, 3, 1, 1)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.constant_(self.gate.bias, self.SHUT)
-
-    def start(self, image: Tensor) -> Tensor:
-        """The state before the first frame: zeros [B,width+1,H/2,W/2] for pictures [B,3,H,W]."""
-        b, _, h, w = image.shape
-        return image.new_zeros(b, self.width + 1, h // 2, w // 2)
-
-    def forward(self, new: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [B,width,h,w] and the state [B,width+1,h,w] (features, and 1 where there are any) -> the
-        features to use and the next state."""
-        old, there = state[:, : self.width], state[:, self.width :]
-        seen = F.avg_pool2d(torch.cat([new, old, (new - old).abs()], 1), 2)
-        hold = torch.sigmoid(double(self.gate(F.relu(self.look(seen))))) * there
-        kept = new + hold * (old - new)
-        return kept, torch.cat([kept, torch.ones_like(there)], 1)
 
 
 class GeometryNet(nn.Module):
@@ -290,6 +137,10 @@ class GeometryNet(nn.Module):
         made = self.config.relief > 0
         self.relief = Relief(self.config.relief, features, self.config.trim) if made else None
         self.fine = Relief(self.config.fine, trim=True) if self.config.fine else None
+        if self.config.reach and (not fast or self.config.memory):
+            raise ValueError("reach goes with a fast network only, and without a memory")
+        there = (coarse_first[:4], width[-1])
+        self.reach = Reach(self.config.reach, *there) if self.config.reach else None
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():  # start from a plane that faces the camera, at distance 1, half covered
             start = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
@@ -310,11 +161,12 @@ class GeometryNet(nn.Module):
 
     def plain(self, x: Tensor) -> Tensor:
         """`raw` of a normalised image, but for what `fine` adds."""
-        y = self.decoded(x)
+        feats = self.encoder(x)[::-1]
+        y = self.decoded(x, feats)
         if not self.config.fast:
             y = double(self.squeeze(y))
             return self.head(self.refine(torch.cat([y, self.detail(x)], 1)))
-        return self.finished(x, y)
+        return self.finished(x, y, feats)
 
     def raw_after(self, image: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """As `raw`, of a network with a memory: and the state for the next frame."""
@@ -323,8 +175,9 @@ class GeometryNet(nn.Module):
         y, state = self.memory(self.decoded(x), state)
         return self.finished(x, y), state
 
-    def finished(self, x: Tensor, y: Tensor) -> Tensor:
-        """A fast network's normalised image and features at stride 2 -> what `raw` gives."""
+    def finished(self, x: Tensor, y: Tensor, feats: list[Tensor] | None = None) -> Tensor:
+        """A fast network's normalised image, features at stride 2 and, where it reaches, the encoder's,
+        coarsest first -> what `raw` gives."""
         shape, matte = self.coarse(y)
         if self.relief is not None:
             normal = split_normal(shape)
@@ -336,12 +189,16 @@ class GeometryNet(nn.Module):
                 parts = [parts[0], shape[:, 3:] + more[:, 3:4]]
                 matte = matte + F.pixel_shuffle(more[:, 4:], 2)
             shape = torch.cat(parts, 1)
+        if self.reach is not None and feats is not None:
+            nearer = change(self.reach(feats, y))
+            shape = torch.cat([shape[:, :4] + nearer, shape[:, 4:]], 1)
         up = double(shape)
         return torch.cat([up[:, :4], matte, up[:, 4:]], 1)
 
-    def decoded(self, x: Tensor) -> Tensor:
-        """Normalised image -> the decoder's features at stride 2."""
-        feats = self.encoder(x)[::-1]
+    def decoded(self, x: Tensor, feats: list[Tensor] | None = None) -> Tensor:
+        """Normalised image -> the decoder's features at stride 2. `feats`: the encoder's, coarsest first, if
+        they are there already."""
+        feats = self.encoder(x)[::-1] if feats is None else feats
         y = self.lateral[0](feats[0])
         y = F.relu(y + self.context(y.mean((2, 3)))[:, :, None, None])
         for k in range(4):

@@ -49,6 +49,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def form_of(weights: dict[str, Tensor]) -> ModelConfig:
     """The form that has these weights."""
     relief, tail = weights.get("relief.start.0.weight"), weights.get("relief.tail.weight")
+    reach = weights.get("reach.take.0.weight")
     joint, fine = "relief.link.weight" in weights, weights.get("fine.start.0.weight")
     widths = tuple(weights[f"lateral.{k}.weight"].shape[0] for k in range(5))
     return ModelConfig(
@@ -60,6 +61,7 @@ def form_of(weights: dict[str, Tensor]) -> ModelConfig:
         deep="encoder.stages.3.3.body.0.weight" in weights,
         fine=0 if fine is None else fine.shape[0],
         memory="memory.gate.weight" in weights,
+        reach=0 if reach is None else reach.shape[0],
     )
 
 

@@ -24,6 +24,7 @@ from training.hands import HandHead
 from training.keep import average, log, resume
 from training.losses import Weights, teacher_loss, total_loss
 from training.model import GeometryNet, ModelConfig, parameters, read_widths
+from training.reach import reach_loss
 from training.schedule import average_at, rate_at
 from training.supply import Progress, supply_of
 from training.told import from_options, in_one_line
@@ -36,12 +37,12 @@ class TrainConfig:
 
     `minutes` > 0 ends the schedule by the clock instead of by `steps`; `start` is a checkpoint to go on from
     with a fresh optimizer (of another form of the network: what fits is taken), `begin` the share of the
-    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep`, `fine` and `widths` (as
+    schedule at which to enter it; `fast`, `relief`, `trim`, `joint`, `deep`, `fine`, `reach` and `widths` (as
     160,128,96,48,24; empty: ModelConfig's) are the network's form (ModelConfig; of one with `fine` only that
-    learns), the weights those of losses.Weights; `heads` is the share of a batch that shows a head only,
-    `hands` of the rest a hand only, `empty` the share that is drawn from pictures of nobody, besides those
-    that come by chance. `zoom`: crops are that many times as wide and high as schedule.PHASES says, and
-    batches smaller, for larger pictures.
+    learns, of another with `reach` only that, by losses of its own), the weights those of losses.Weights;
+    `heads` is the share of a batch that shows a head only, `hands` of the rest a hand only, `empty` the share
+    that is drawn from pictures of nobody, besides those that come by chance. `zoom`: crops are that many
+    times as wide and high as schedule.PHASES says, and batches smaller, for larger pictures.
     `still` > 0: the encoder's stem and that many stages, less one, keep their weights and statistics, which
     saves a third of the time where they are good already. `device`: auto, cpu or cuda; on a card the data is
     kept and cut there, convolutions run in bfloat16 (as on processors that have it), and batches may be
@@ -77,6 +78,7 @@ class TrainConfig:
     deep: bool = False
     widths: str = ""
     fine: int = 0
+    reach: int = 0
     heads: float = 0.0
     hands: float = 0.0
     empty: float = 0.0
@@ -154,19 +156,20 @@ def start_model(config: TrainConfig, place: Place) -> GeometryNet:
 
 def form_of(config: TrainConfig) -> ModelConfig:
     """The network's form."""
-    same = ("fast", "relief", "trim", "joint", "deep", "fine")
+    same = ("fast", "relief", "trim", "joint", "deep", "fine", "reach")
     form = ModelConfig(**{name: getattr(config, name) for name in same})
     return replace(form, widths=read_widths(config.widths)) if config.widths else form
 
 
 def hold_still(model: GeometryNet, count: int) -> None:
     """The encoder's stem and first `count` - 1 stages learn nothing more, of none for `count` = 0; of a
-    network with a fine part nothing but that learns."""
+    network with a fine part, or one that reaches, nothing but that learns."""
     if not 0 <= count <= len(model.encoder.stages):
         raise ValueError(f"--still: got {count}, expected 0 to {len(model.encoder.stages)}")
     held = [model.encoder.stem, *model.encoder.stages][:count]
-    if model.fine is not None:
-        held = [part for part in model.children() if part is not model.fine]
+    alone = model.reach if model.fine is None else model.fine
+    if alone is not None:
+        held = [part for part in model.children() if part is not alone]
     for part in held:
         part.requires_grad_(False).eval()
 
@@ -211,7 +214,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
         print(
             f"{parameters(model)} parameters, {have} pictures, {place.device}, from step {step}", flush=True
         )
-    weights = weights_of(config)
+    weights, said = weights_of(config), heard(model)
     bar = share_bar(place)
     torch.manual_seed(config.seed + 1000 * place.rank + step)
     try:
@@ -222,7 +225,7 @@ def train_at(place: Place, config: TrainConfig) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * rate_at(share)
             taught = config.weight_teacher, config.weight_taught_matte
-            more = Extra(teacher, taught, head, config.weight_hand)
+            more = Extra(teacher, taught, head, config.weight_hand, said)
             terms = train_step(model, optimizer, batch, weights, place, more)
             average(mean, model, average_at(step))
             step += 1
@@ -241,6 +244,15 @@ def train_at(place: Place, config: TrainConfig) -> Path:
     return out / "last.pt"
 
 
+def heard(model: GeometryNet) -> list[Tensor] | None:
+    """A list that gets what the part that reaches says of each batch; None where it does not learn."""
+    if model.reach is None or model.fine is not None:
+        return None
+    said: list[Tensor] = []
+    model.reach.register_forward_hook(lambda _, __, made: said.append(made))
+    return said
+
+
 def share_bar(place: Place) -> tqdm:
     """How much of the schedule is done and when it ends, on a terminal."""
     form = "{l_bar}{bar}| {elapsed}<{remaining}"
@@ -256,12 +268,13 @@ def weights_of(config: TrainConfig) -> Weights:
 @dataclass(frozen=True)
 class Extra:
     """What else a step learns from. `taught`: weight of what the `teacher` says, and of its matte in that;
-    `weight_hand` that of what `head` says."""
+    `weight_hand` that of what `head` says; `said`: where a network leaves what its part that reaches says."""
 
     teacher: GeometryNet | None = None
     taught: tuple[float, float] = (1.0, 1.0)
     head: HandHead | None = None
     weight_hand: float = 0.0
+    said: list[Tensor] | None = None
 
 
 NOTHING = Extra()
@@ -280,7 +293,10 @@ def train_step(
     image = batch["image"].contiguous(memory_format=torch.channels_last)
     with torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
         raw = model.raw(image)
-    loss, terms = total_loss(raw.float(), batch, weights)
+    if extra.said is None:
+        loss, terms = total_loss(raw.float(), batch, weights)
+    else:
+        loss, terms = reach_loss(raw.float(), extra.said.pop().float(), batch)
     if extra.teacher is not None:
         with torch.no_grad(), torch.autocast(place.device.type, torch.bfloat16, enabled=place.half):
             told = extra.teacher.raw(image)

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from tests.training.test_restore import used
 from training import grow
-from training.model import GeometryNet, ModelConfig, double, split_normal
+from training.blocks import double
+from training.model import GeometryNet, ModelConfig, split_normal
 from training.schedule import PHASES, Phase
 from training.weights import load_model, save_checkpoint
 

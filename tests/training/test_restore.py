@@ -43,6 +43,7 @@ FORMS = (
     ModelConfig(fast=True, relief=8, trim=True, deep=True),
     ModelConfig(fast=True, relief=8, trim=True, deep=True, widths=(128, 96, 64, 48, 32)),
     ModelConfig(fast=True, relief=8, trim=True, fine=8),
+    ModelConfig(fast=True, relief=8, trim=True, reach=12),
 )
 
 
