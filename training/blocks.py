@@ -99,6 +99,11 @@ def double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
+def half_cover(matte: Tensor) -> Tensor:
+    """Alpha [B,1,H/2,W/2] 0..1 from its logit [B,1,H,W]."""
+    return F.avg_pool2d(torch.sigmoid(matte), 2)
+
+
 class Relief(nn.Module):
     """What a face has beyond an egg: a small U-Net from the picture and the coarse normals to a correction.
 

@@ -28,6 +28,7 @@ from training.blocks import (
     Relief,
     conv_bn,
     double,
+    half_cover,
     separable,
 )
 from training.reach import Reach, change
@@ -190,7 +191,7 @@ class GeometryNet(nn.Module):
                 matte = matte + F.pixel_shuffle(more[:, 4:], 2)
             shape = torch.cat(parts, 1)
         if self.reach is not None and feats is not None:
-            nearer = change(self.reach(feats, y))
+            nearer = change(self.reach(feats, y), half_cover(matte))
             shape = torch.cat([shape[:, :4] + nearer, shape[:, 4:]], 1)
         up = double(shape)
         return torch.cat([up[:, :4], matte, up[:, 4:]], 1)
@@ -228,11 +229,6 @@ class GeometryNet(nn.Module):
         depth = torch.exp(torch.clamp(raw[:, 3:4], -limit, limit))
         maps = (normal, depth, torch.sigmoid(raw[:, 4:5]))
         return (*maps, raw[:, 6:7]) if self.tells else maps
-
-
-def half_cover(matte: Tensor) -> Tensor:
-    """Alpha [B,1,H/2,W/2] 0..1 from its logit [B,1,H,W]."""
-    return F.avg_pool2d(torch.sigmoid(matte), 2)
 
 
 def split_normal(raw: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.blocks import conv_bn, double, separable
+from training.blocks import conv_bn, double, half_cover, separable
 from training.losses import angle_loss, far_from_hands, masked_mean
 from training.middle import to_camera
 
@@ -60,10 +60,11 @@ def far(said: Tensor) -> Tensor:
     return F.softplus(said[:, 1:2])
 
 
-def change(said: Tensor) -> Tensor:
-    """What to add to normals and log-depth [B,4,...] for what `Reach` says [B,5,...]."""
+def change(said: Tensor, cover: Tensor) -> Tensor:
+    """What to add to normals and log-depth [B,4,...] for what `Reach` says [B,5,...] where the matte is
+    `cover` [B,1,...]: of what is behind somebody nobody has told it anything."""
     low, high = SURE
-    gate = ((torch.sigmoid(said[:, :1]) - low) / (high - low)).clamp(0.0, 1.0)
+    gate = cover * ((torch.sigmoid(said[:, :1]) - low) / (high - low)).clamp(0.0, 1.0)
     return gate * torch.cat([said[:, 2:], -far(said)], 1)
 
 
@@ -86,7 +87,7 @@ def reach_loss(raw: Tensor, said: Tensor, truth: dict[str, Tensor]) -> tuple[Ten
     [B,5,H/2,W/2]. Only the latter learns; `truth` as in losses.total_loss, with hand."""
     from training.model import split_normal
 
-    plain = raw[:, :4].detach() - double(change(said.detach()))
+    plain = raw[:, :4].detach() - double(change(said.detach(), half_cover(raw[:, 4:5].detach())))
     _, log_depth = to_camera(split_normal(plain), plain[:, 3:4], truth["camera"])
     nearer, known = before(log_depth, truth)
     reaches = ((nearer - AHEAD[0]) / (AHEAD[1] - AHEAD[0])).clamp(0.0, 1.0)

@@ -22,12 +22,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.blocks import double
+from training.blocks import double, half_cover
 from training.data import HAND, Pool, disturb, hand_of, head_box, load_item, make_batch, middle_box
 from training.keep import average, log
 from training.losses import Weights, alpha_loss, depth_loss, gradient_loss, masked_mean, pyramid_loss
 from training.middle import to_middle
-from training.model import GeometryNet, half_cover, split_normal
+from training.model import GeometryNet, split_normal
 from training.schedule import average_at, rate_at
 from training.told import from_options, in_one_line
 from training.weights import load_matching, load_model, save_checkpoint

@@ -46,8 +46,9 @@ GEOMETRY = {"sparse": 0.36, "low": 0.55, "medium": 0.7, "coarse": 1.0, "lean": 1
 LIGHT = {"sparse": 0.68, "low": 0.7, "medium": 0.75, "coarse": 0.84, "lean": 0.96, "high": 1.0, LEARNED: 1.65}
 """The same of its second half."""
 
-BETWEEN = ("coarse", "lean")
-"""Rungs that are passed over where they would not save enough."""
+PASSED = ("medium", "coarse", "lean")
+"""Rungs that are passed over where they would not save enough; `sparse` is only gone to where `low` was seen
+not to do."""
 FULL, ROOM, AMPLE = 0.97, 0.80, 0.72
 """Load from which to step down; load that a climb may at most lead to, and one to LEARNED."""
 SETTLE = 1.5
@@ -156,7 +157,7 @@ def step(
         failed = state.climbed is not None and now - state.climbed < 2 * state.patience
         patience = min(2 * state.patience, LONGEST) if failed else state.patience
         index -= 1
-        while rungs[index] in BETWEEN and max(state.loads.at(rungs[index], state.level)) > FULL:
+        while rungs[index] in PASSED and max(state.loads.at(rungs[index], state.level)) > FULL:
             index -= 1  # too little: straight on
         return _moved(replace(state, patience=patience), rungs[index], now)
     if index + 1 < len(rungs) and rested > state.patience:

@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live_relight.core.governor import (
-    BETWEEN,
     COST,
     EVERY,
     FINE,
     GEOMETRY,
     LEARNED,
     LIGHT,
+    PASSED,
     PATIENCE,
     RUNGS,
+    SETTLE,
     SHARES,
     STEPS,
     Busy,
@@ -108,6 +109,16 @@ def test_very_slow_machine_comes_down_within_seconds() -> None:
     assert next(t for t, level, _ in seen if level == "sparse") < 8
 
 
+def test_a_machine_that_only_keeps_low_is_there_at_once() -> None:
+    """Every rung on the way would lose frames; `sparse` is not gone to before `low` was tried."""
+    seen = live(lambda t: 1.3 * INTERVAL, 12)
+    levels = [level for k, (_, level, _) in enumerate(seen) if k == 0 or level != seen[k - 1][1]]
+    assert levels == ["high", "low"]
+    assert next(t for t, level, _ in seen if level == "low") < 2 * SETTLE
+    slower = [level for _, level, _ in live(lambda t: 20 * INTERVAL, 12)]
+    assert slower.index("low") < slower.index("sparse")
+
+
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=300), st.floats(1e-3, 0.2))
 def test_level_moves_one_at_a_time_or_over_the_rung_that_saves_too_little(
     busy: list[float], interval: float
@@ -117,7 +128,7 @@ def test_level_moves_one_at_a_time_or_over_the_rung_that_saves_too_little(
         now += max(seconds, interval)
         new = step(state, now, Busy(seconds), interval)
         ends = sorted(RUNGS.index(s.level) for s in (state, new))
-        assert all(rung in BETWEEN for rung in RUNGS[ends[0] + 1 : ends[1]])
+        assert all(rung in PASSED for rung in RUNGS[ends[0] + 1 : ends[1]])
         assert new.load >= 0
         state = new
 

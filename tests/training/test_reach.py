@@ -56,10 +56,11 @@ def test_where_nothing_reaches_out_it_gives_what_it_gave():
 )
 def test_doubt_changes_nothing(chance, of_it):
     said = torch.tensor([torch.logit(torch.tensor(chance), eps=1e-6), 0.3, 0.2, -0.1, 0.4]).view(1, 5, 1, 1)
-    made = change(said).flatten()
+    made = change(said, torch.ones(1, 1, 1, 1)).flatten()
     wanted = of_it * torch.tensor([0.2, -0.1, 0.4, -float(far(said))])
     torch.testing.assert_close(made, wanted, atol=1e-4, rtol=0)
     assert float(far(said)) > 0
+    assert not change(said, torch.zeros(1, 1, 1, 1)).any()  # of nobody
 
 
 def test_what_stands_before_is_measured_from_the_rest_of_the_person():
@@ -92,8 +93,10 @@ def test_a_perfect_answer_costs_least():
         raw_size = torch.log(torch.expm1(torch.tensor(size)))
         said = torch.cat([half * (6 + sure) - 6, half * raw_size, torch.zeros(1, 3, 16, 24)], 1)
         raw = torch.zeros(1, 5, 32, 48)
-        raw[:, 2] = 1
-        raw[:, :4] += torch.nn.functional.interpolate(change(said), scale_factor=2.0, mode="bilinear")
+        raw[:, 2], raw[:, 4] = 1, 20
+        raw[:, :4] += torch.nn.functional.interpolate(
+            change(said, torch.ones_like(half)), scale_factor=2.0, mode="bilinear"
+        )
         return float(reach_loss(raw, said, truth)[0])
 
     best = cost(6.0, 0.3)
