@@ -147,6 +147,7 @@ def description(model: GeometryNet) -> str:
     form = "for cards, corrected at full size" if model.config.fine else form
     form += ", faces with relief" if model.config.relief else ""
     form += ", depth and matte trimmed" if model.config.trim else ""
+    form += ", what reaches out before it" if model.config.reach else ""
     form += ", with a memory" if model.memory else ""
     form += ", the light that is there" if model.tells else ""
     return f"{parameters(model) / 1e6:.1f} million parameters, {form}"

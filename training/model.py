@@ -1,4 +1,4 @@
-"""The geometry network: EfficientNet-Lite0 encoder, light decoder, three heads, one file.
+"""The geometry network: EfficientNet-Lite0 encoder, light decoder, three heads. blocks.py has its parts.
 
 Input   image  [B,3,H,W] float32, RGB, sRGB-encoded, 0..1; H and W multiples of 32.
 Outputs normal [B,3,H,W] unit vectors, camera space (x right, y up, z toward the viewer);
@@ -138,6 +138,8 @@ class GeometryNet(nn.Module):
         made = self.config.relief > 0
         self.relief = Relief(self.config.relief, features, self.config.trim) if made else None
         self.fine = Relief(self.config.fine, trim=True) if self.config.fine else None
+        if self.config.reach < 0 or self.config.reach == 1:
+            raise ValueError(f"reach: got a width of {self.config.reach}, expected 2 and more, or 0 for none")
         if self.config.reach and (not fast or self.config.memory):
             raise ValueError("reach goes with a fast network only, and without a memory")
         there = (coarse_first[:4], width[-1])

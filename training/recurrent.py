@@ -114,7 +114,7 @@ def train(config: RecurrentConfig) -> Path:
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     clips = Clips.open(Path(config.data))
-    model = GeometryNet(replace(load_model(config.start).config, memory=True))
+    model = GeometryNet(replace(load_model(config.start).config, memory=True, reach=0))
     print(f"{load_matching(model, config.start)} tensors from {config.start}, {len(clips.records)} clips")
     model = model.to(memory_format=torch.channels_last).eval()
     memory = model.memory

@@ -1,6 +1,6 @@
 """A shipped network back to a checkpoint, to train it further without the runs that made it.
 
-    python -m training.restore engines/base.onnx --data DIR --out base.pt
+    python -m training.restore engines/base.onnx --data DIR --out base.pt [--plain]
 
 The exported graph has its batch norms folded into the convolutions. They are unfolded here: what comes into
 each of them is measured on pictures of DIR, and its scale and shift are set so that the network gives what it
@@ -132,9 +132,12 @@ def unfold(model: GeometryNet, fresh: GeometryNet, images: list[Tensor]) -> None
         norm.bias.add_(mean)
 
 
-def restore(path: Path, images: list[Tensor]) -> GeometryNet:
-    """The network of an exported file in its training form, measured on `images` [B,3,H,W] 0..1."""
+def restore(path: Path, images: list[Tensor], plain: bool = False) -> GeometryNet:
+    """The network of an exported file in its training form, measured on `images` [B,3,H,W] 0..1. `plain`:
+    without the part that reaches, which is made anew where the rest is trained further (reach.py)."""
     weights = read_weights(path)
+    if plain:
+        weights = {name: value for name, value in weights.items() if not name.startswith("reach.")}
     config = form_of(weights)
     model, fresh = GeometryNet(config), GeometryNet(config)
     if not config.deep:
@@ -152,12 +155,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="a data set of training.synth")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=256, help="to measure on")
+    parser.add_argument("--plain", action="store_true", help="without the part that reaches (--reach)")
     args = parser.parse_args(argv)
     if args.pictures < 1:
         raise ValueError(f"--pictures: got {args.pictures}, expected 1 or more")
     pool, rng = Pool.open(args.data), np.random.default_rng(0)
     images = [draw_batch(rng, pool, 16, (256, 192))["image"] for _ in range(-(-args.pictures // 16))]
-    model = restore(args.network, images)
+    model = restore(args.network, images, args.plain)
     save_checkpoint(args.out, model)
     print(f"{args.out}: {args.network}, its batch norms measured on {16 * len(images)} pictures")
 

@@ -124,6 +124,16 @@ def refuse(config: TrainConfig) -> None:
     """ValueError for options that do not go together, before anything is written."""
     if config.weight_hand > 0 and config.fine:
         raise ValueError("--weight-hand: got --fine too, of which only the fine part learns; leave one out")
+    if config.reach < 0 or config.reach == 1:
+        raise ValueError(f"--reach: got {config.reach}, expected 2 and more, or 0 for none")
+    if config.reach and not config.fine:
+        if config.teacher or config.settled or weights_of(config) != Weights():
+            raise ValueError(
+                "--reach: got --teacher, --settled or a weight that has no part in it; it learns alone, leave"
+                " them out"
+            )
+        if not config.start:
+            raise ValueError("--reach: got no --start, the network that it learns beside; give it")
     if config.settled and not config.start:
         raise ValueError("--settled: got no --start, whose statistics norms would keep; give it")
     if config.weight_elsewhere < 1 and not config.teacher:

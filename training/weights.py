@@ -39,7 +39,8 @@ def load_imagenet(model: GeometryNet) -> int:
 def load_matching(model: GeometryNet, path: str) -> int:
     """Take over what fits by name and shape from a checkpoint of another form of this network.
 
-    Returns the number of tensors taken; a ValueError where that is none.
+    Returns the number of tensors taken, and says which parts of the checkpoint this form has no place for; a
+    ValueError where nothing fits.
     """
     blob = torch.load(path, map_location="cpu", weights_only=True)
     theirs, ours = blob.get("ema") or blob["model"], model.state_dict()
@@ -47,6 +48,9 @@ def load_matching(model: GeometryNet, path: str) -> int:
     if not fit:
         raise ValueError(f"{path}: nothing in it fits this network")
     model.load_state_dict(fit, strict=False)
+    left = sorted({name.split(".")[0] for name in theirs.keys() - fit.keys()})
+    if left:
+        print(f"{path}: left out what does not fit, of {', '.join(left)}")
     return len(fit)
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from tests.training.test_hands import data  # noqa: F401  (a fixture)
-from training import export
+from tests.training.test_restore import used
+from training import export, restore
 from training.data import Pool, load_item, make_batch
 from training.device import join
 from training.hands import HandHead
@@ -19,7 +20,7 @@ from training.model import GeometryNet, ModelConfig
 from training.reach import AHEAD, SURE, before, change, far, reach_loss
 from training.schedule import Phase
 from training.train import Extra, TrainConfig, heard, hold_still, make_optimizer, train, train_step
-from training.weights import load_model, save_checkpoint
+from training.weights import load_matching, load_model, save_checkpoint
 
 FORM = ModelConfig(fast=True, widths=(24, 16, 16, 12, 8), relief=8, trim=True)
 REACHING = replace(FORM, reach=12)
@@ -149,6 +150,23 @@ def test_a_run_starts_from_a_plain_network_and_exports(data, tmp_path, monkeypat
     assert export.largest_error(model, tmp_path / "net.onnx") < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"teacher": "other.pt"}, "learns alone"),
+        ({"settled": True, "start": "other.pt"}, "learns alone"),
+        ({"weight_step": 3.0, "start": "other.pt"}, "learns alone"),
+        ({}, "no --start"),
+        ({"reach": 1, "start": "other.pt"}, "got 1, expected"),
+        ({"reach": -4, "start": "other.pt"}, "got -4, expected"),
+    ],
+)
+def test_what_makes_no_sense_with_it_is_refused_before_anything_is_written(given, says, tmp_path):
+    with pytest.raises(ValueError, match=says):
+        train(TrainConfig(str(tmp_path), str(tmp_path / "run"), fast=True, **({"reach": 12} | given)))
+    assert not (tmp_path / "run").exists()
+
+
 def test_of_a_network_with_a_fine_part_that_learns(data):  # noqa: F811
     torch.manual_seed(0)
     model = GeometryNet(replace(REACHING, fine=8)).train()
@@ -160,3 +178,12 @@ def test_of_a_network_with_a_fine_part_that_learns(data):  # noqa: F811
         GeometryNet(ModelConfig(reach=8))
     with pytest.raises(ValueError, match="without a memory"):
         GeometryNet(ModelConfig(fast=True, memory=True, reach=8))
+
+
+def test_the_rest_is_trained_further_without_it(tmp_path, capsys):
+    export.export(export.fold(used(REACHING)), tmp_path / "net.onnx")
+    plain = restore.restore(tmp_path / "net.onnx", [torch.rand(2, 3, 64, 96)], plain=True)
+    assert plain.config == FORM
+    save_checkpoint(tmp_path / "net.pt", GeometryNet(REACHING))
+    load_matching(GeometryNet(FORM), str(tmp_path / "net.pt"))
+    assert "left out what does not fit, of reach" in capsys.readouterr().out
