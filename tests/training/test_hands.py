@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,15 +46,19 @@ def held(key: str, rng: np.random.Generator) -> Sample:
     return Sample(key, arrays, {"tan": 0.6})
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("held")
+def held_folder(folder: Path) -> Path:
+    """A data set of six such balls in `folder`."""
     rng = np.random.default_rng(0)
     write_shard(folder / "shard_00000.tar", [held(str(k), rng) for k in range(6)])
     (folder / "manifest.json").write_text(
         json.dumps({"recipe": {"seed": 1, "bodies": 0}, "commit": "none", "assets": "none"})
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return held_folder(tmp_path_factory.mktemp("held"))
 
 
 def test_a_hand_is_labelled_where_it_is(data):

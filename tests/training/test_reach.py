@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.test_hands import data  # noqa: F401  (a fixture)
+from tests.training.test_hands import held_folder
 from tests.training.test_restore import used
 from training import export, restore
 from training.data import Pool, load_item, make_batch
@@ -24,6 +24,11 @@ from training.weights import load_matching, load_model, save_checkpoint
 
 FORM = ModelConfig(fast=True, widths=(24, 16, 16, 12, 8), relief=8, trim=True)
 REACHING = replace(FORM, reach=12)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return held_folder(tmp_path_factory.mktemp("held"))
 
 
 def with_reach(plain: GeometryNet) -> GeometryNet:
@@ -104,7 +109,7 @@ def test_a_perfect_answer_costs_least():
     assert best < min(cost(-6.0, 0.3), cost(0.0, 0.3), cost(6.0, 0.15), cost(6.0, 0.5))
 
 
-def test_it_learns_alone_that_a_hand_stands_before(data):  # noqa: F811
+def test_it_learns_alone_that_a_hand_stands_before(data):
     torch.manual_seed(0)
     batch = batch_of(data)
     plain = GeometryNet(FORM).eval()
@@ -126,7 +131,7 @@ def test_it_learns_alone_that_a_hand_stands_before(data):  # noqa: F811
     assert float(moved[rest].mean()) > 0.2 * float(moved[hand].mean())
 
 
-def test_a_run_starts_from_a_plain_network_and_exports(data, tmp_path, monkeypatch):  # noqa: F811
+def test_a_run_starts_from_a_plain_network_and_exports(data, tmp_path, monkeypatch):
     monkeypatch.setattr("training.supply.PHASES", (Phase(1.0, ((64, 64),), 2),))
     torch.manual_seed(0)
     save_checkpoint(tmp_path / "plain.pt", GeometryNet(FORM))
@@ -167,7 +172,7 @@ def test_what_makes_no_sense_with_it_is_refused_before_anything_is_written(given
     assert not (tmp_path / "run").exists()
 
 
-def test_of_a_network_with_a_fine_part_that_learns(data):  # noqa: F811
+def test_of_a_network_with_a_fine_part_that_learns(data):
     torch.manual_seed(0)
     model = GeometryNet(replace(REACHING, fine=8)).train()
     hold_still(model, 0)
